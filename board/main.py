@@ -1,0 +1,98 @@
+# Builds the sensor board from its parts. With pins.py the only file that touches machine and rp2.
+# Ctrl-C ends it and gives the prompt; a reset or power-up starts it again.
+import asyncio
+import os
+import select
+import struct
+import sys
+import time
+
+import machine
+import rp2
+import uctypes
+
+from meter.adc_ring import AdcRing
+from meter.board import Board
+from meter.clock import BoardClock
+from meter.host_link import HostLink
+from meter.pulses import PulseInput
+from meter.sampler import Sampler
+from meter.settings import Settings
+from pins import CLAMP_GPIO, PULSE_GPIO
+from shared.records import CHIP_RP2040, CHIP_RP2350
+
+FIRMWARE_VERSION = (0, 1, 0)
+RING_SAMPLES = 15000  # 250 ms of three clamps at 20 kS/s: what the interpreter may pause without a gap
+POLL_MS = 50
+
+IS_RP2350 = "RP2350" in sys.implementation._machine
+ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
+
+
+def console():
+    """(write, writable, wait_input) of the console that this program shares with the prompt."""
+    out, stream = sys.stdout.buffer, asyncio.StreamReader(sys.stdin.buffer)
+    can_write, can_read = select.poll(), select.poll()
+    can_write.register(out, select.POLLOUT)
+    can_read.register(sys.stdin.buffer, select.POLLIN)
+
+    async def wait_input():
+        received = await stream.read(1)
+        while can_read.poll(0):
+            received += sys.stdin.buffer.read(1)  # asking for more would wait until all of it is there
+        return received
+
+    return out.write, lambda: bool(can_write.poll(0)), wait_input
+
+
+def identity():
+    """What the hello tells of this board, and never changes while it runs."""
+    return {
+        "firmware": FIRMWARE_VERSION,
+        "micropython": tuple(sys.implementation.version[:3]),
+        "chip": CHIP_RP2350 if IS_RP2350 else CHIP_RP2040,
+        "reset_cause": machine.reset_cause(),
+        "boot_id": struct.unpack("<I", os.urandom(4))[0] | 1,
+        "uid": struct.unpack("<Q", machine.unique_id())[0],
+        "model": sys.implementation._machine,
+    }
+
+
+def pulse_inputs():
+    """Every terminal that can count, with its interrupt on."""
+    inputs = {}
+    for port, gpio in PULSE_GPIO.items():
+        pin = machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP)
+        pulse_input = PulseInput(
+            port, pin.value, time.ticks_us, time.ticks_diff, machine.disable_irq, machine.enable_irq
+        )
+        pin.irq(pulse_input.on_edge, machine.Pin.IRQ_FALLING | machine.Pin.IRQ_RISING, hard=True)
+        inputs[port] = pulse_input
+    return inputs
+
+
+def main():
+    clock = BoardClock(time.ticks_us, time.ticks_diff)
+    channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
+    for gpio in CLAMP_GPIO.values():
+        machine.ADC(gpio)  # takes the converter out of reset and the pin off the digital side
+    ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ, RING_SAMPLES)
+    sampler = Sampler(ring, channels, clock, time.ticks_us, time.ticks_diff)
+    inputs = pulse_inputs()
+    board = Board(identity(), Settings(), clock, sampler, inputs, RING_SAMPLES)
+
+    def on_timer(_timer):
+        clock.tick()
+        sampler.poll()
+
+    timer = machine.Timer(period=POLL_MS, mode=machine.Timer.PERIODIC, callback=on_timer)
+    try:
+        asyncio.run(board.run(HostLink(*console(), time.ticks_ms, time.ticks_diff)))
+    finally:
+        timer.deinit()
+        sampler.stop()
+        for gpio in PULSE_GPIO.values():
+            machine.Pin(gpio).irq(None)
+
+
+main()

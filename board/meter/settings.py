@@ -1,0 +1,39 @@
+# What the host may change while the board runs. The board starts with these and keeps none over a restart: the host
+# sends its own at each hello.
+from shared.records import SETTINGS, RangeError
+
+_MAX_CONVERSIONS_HZ = 500000  # the converter's limit for all clamps together
+
+
+class Settings:
+    """Samples a second of each clamp, ports in use, and how long a pulse level must hold."""
+
+    def __init__(self, rate_hz=20000, clamp_ports=(1, 2, 3), pulse_ports=(4, 5), min_width_us=5000):
+        self.rate_hz = rate_hz
+        self.clamp_ports = tuple(clamp_ports)
+        self.pulse_ports = tuple(pulse_ports)
+        self.min_width_us = min_width_us
+
+
+def ports_of(mask):
+    """Ports named by a bit mask: bit n is port n + 1."""
+    return tuple([bit + 1 for bit in range(8) if mask >> bit & 1])
+
+
+def mask_of(ports):
+    """Bit mask of some ports: port n + 1 is bit n."""
+    mask = 0
+    for port in ports:
+        mask |= 1 << (port - 1)
+    return mask
+
+
+def settings_from(payload):
+    """Settings out of a record's payload; RangeError names what does not fit."""
+    rate_hz, clamp_mask, pulse_mask, min_width_us = SETTINGS.unpack(payload)
+    clamps = ports_of(clamp_mask)
+    if clamp_mask & pulse_mask:
+        raise RangeError("settings.pulse_ports: a port is a clamp or a pulse input, not both")
+    if rate_hz * len(clamps) > _MAX_CONVERSIONS_HZ:
+        raise RangeError("settings.rate_hz: %d for %d clamps at most" % (_MAX_CONVERSIONS_HZ // len(clamps), len(clamps)))
+    return Settings(rate_hz, clamps, ports_of(pulse_mask), min_width_us)
