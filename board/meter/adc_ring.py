@@ -1,7 +1,7 @@
-# The converter runs free and two DMA channels keep a ring of its samples filled: no instruction of ours runs between samples.
+# The converter runs free and two DMA channels keep a ring of its samples filled: between samples nothing of ours runs.
 # Data channel: one ring of samples, then chains to the control channel, which writes the ring's address back and so
 # starts the data channel again. While that takes a few cycles the converter's own queue holds the samples.
-# Registers: RP2040 data sheet 4.9.6 (ADC) and 2.5.7 (DMA); RP2350 data sheet 12.4.6 and 12.6.10. Same bits, other addresses.
+# Registers: RP2040 data sheet 4.9.6 (ADC), 2.5.7 (DMA); RP2350 data sheet 12.4.6, 12.6.10: same bits, other addresses.
 from array import array
 
 from shared._compat import const

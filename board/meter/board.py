@@ -22,7 +22,7 @@ _HEALTH_EVERY = const(10)  # rounds of a second
 
 
 class Board:
-    """identity: the fields of the hello that never change; pulse_inputs: {port: PulseInput}, every port that can count."""
+    """identity: what the hello tells of the board itself; pulse_inputs: {port: PulseInput}, all that can count."""
 
     def __init__(self, identity, settings, clock, sampler, pulse_inputs, ring_samples):
         self._identity = identity

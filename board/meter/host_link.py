@@ -1,5 +1,5 @@
-# Records to the host and back. A host that does not read costs at most one write time-out of the console, never a sample:
-# the sampling timer goes on meanwhile. What it does not read in time is dropped, oldest first, and counted.
+# Records to the host and back. A host that does not read costs at most one write time-out of the console, never a
+# sample: the sampling timer goes on meanwhile. What it does not read in time is dropped, oldest first, and counted.
 import asyncio
 
 from shared._compat import const

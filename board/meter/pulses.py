@@ -1,5 +1,5 @@
-# One pulse input. An edge interrupt notes time and level; a level counts once it has held for min_width_us, and the pulse
-# is dated at its first edge. So bounce of any length never counts twice and a pulse as short as min_width_us is never lost.
+# One pulse input. An edge interrupt notes time and level; a level counts once it has held for min_width_us, and the
+# pulse is dated at its first edge. So bounce never counts twice, and a pulse as short as min_width_us is never lost.
 from shared._compat import const
 from shared.records import PULSE
 
@@ -7,7 +7,7 @@ _COUNT_WRAP = const(0x3FFFFFFF)  # numbers up to here need no memory, which an i
 
 
 class PulseInput:
-    """read_level: 0 while the meter pulls the line down. disable_irq and enable_irq guard what the interrupt also touches."""
+    """read_level: 0 while the meter pulls the line down; disable_irq, enable_irq guard what the interrupt touches."""
 
     def __init__(self, port, read_level, ticks_us, ticks_diff, disable_irq, enable_irq):
         self.port = port

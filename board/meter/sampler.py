@@ -3,7 +3,6 @@
 import struct
 
 import metering
-
 from shared._compat import const
 from shared.records import CLAMP, CLIPPED, GAP, NO_SIGNAL
 
@@ -14,7 +13,7 @@ _PENDING_MAX = const(12)  # closed windows not yet taken: four seconds of three 
 
 
 class Sampler:
-    """ring: AdcRing or its like; inputs: {port: converter channel}. on_window is called from poll() when windows wait."""
+    """ring: AdcRing or its like; inputs: {port: converter channel}; on_window: called by poll() when windows wait."""
 
     def __init__(self, ring, inputs, clock, ticks_us, ticks_diff):
         self._ring = ring

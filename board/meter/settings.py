@@ -35,5 +35,7 @@ def settings_from(payload):
     if clamp_mask & pulse_mask:
         raise RangeError("settings.pulse_ports: a port is a clamp or a pulse input, not both")
     if rate_hz * len(clamps) > _MAX_CONVERSIONS_HZ:
-        raise RangeError("settings.rate_hz: %d for %d clamps at most" % (_MAX_CONVERSIONS_HZ // len(clamps), len(clamps)))
+        raise RangeError(
+            "settings.rate_hz: %d for %d clamps at most" % (_MAX_CONVERSIONS_HZ // len(clamps), len(clamps))
+        )
     return Settings(rate_hz, clamps, ports_of(pulse_mask), min_width_us)

@@ -29,7 +29,7 @@ class Deframer:
         return text
 
     def flush_text(self):
-        """The line has gone quiet: what is held and printable is text (a prompt, a traceback without a frame behind)."""
+        """The line has gone quiet: what is held and printable is text (a prompt, a traceback with no frame behind)."""
         if self._held and len(_printable_tail(self._held)) == len(self._held):
             self.text.append(bytes(self._held))
             self._held = bytearray()

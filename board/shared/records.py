@@ -29,7 +29,7 @@ class Layout:
         self.size = struct.calcsize(self.format)
 
     def pack(self, *values):
-        """Payload from the values in the order of the fields (tail last); RangeError names the field that does not fit."""
+        """Payload from values in the order of the fields (tail last); RangeError names the field that does not fit."""
         for field, value in zip(self.fields, values):
             if not field[2] <= value <= field[3]:  # MicroPython's struct would truncate in silence
                 raise RangeError("%s.%s: %d..%d, not %r" % (self.name, field[0], field[2], field[3], value))
