@@ -1,4 +1,7 @@
-"""What a word of the command line is: the shape that cli.py collects, also from other packages (entry point group ``fluksometer.commands``)."""
+"""What a word of the command line is: the shape that cli.py collects.
+
+Other packages add theirs by the entry point group ``fluksometer.commands``.
+"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -7,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One word of ``fluksometer WORD``: its one-line help, its longer description, its arguments, and what it does (returns the exit code)."""
+    """One word of ``fluksometer WORD``.
+
+    Its one-line help, its longer description, its arguments, and what it does (returns the exit code).
+    """
 
     help: str
     description: str

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,12 @@ class Table(BaseModel):
     """A TOML table with known keys only; values keep their types (a string is no number) and can't change later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def cross_faults(cls, values: dict[str, Any]) -> list[str]:
+        """Faults between keys, as ``path: limit``. Looks at the raw file, so that they show beside the faults of single keys;
+        must bear values of any type."""
+        return []
 
 
 class FileFaults(Exception):
@@ -29,7 +35,7 @@ class FileFaults(Exception):
 
 
 def read_toml(path: Path, model: type[_Model]) -> _Model:
-    """Read and check a TOML file. Raises FileFaults with all faults when it is missing, not TOML, or has wrong values."""
+    """Read and check a TOML file. Raises FileFaults with all faults when it is missing, not TOML, or wrong."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -44,10 +50,15 @@ def parse_toml(text: str, model: type[_Model], *, source: str) -> _Model:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FileFaults(source, [f"not TOML: {error}"]) from error
+    faults = []
     try:
-        return model.model_validate(values)
+        checked = model.model_validate(values)
     except ValidationError as error:
-        raise FileFaults(source, [_describe(dict(fault)) for fault in error.errors()]) from error
+        faults = [_describe(dict(fault)) for fault in error.errors()]
+    faults += model.cross_faults(values)
+    if faults:
+        raise FileFaults(source, faults)
+    return checked
 
 
 def _describe(fault: dict[str, object]) -> str:

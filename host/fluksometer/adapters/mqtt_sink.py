@@ -1,0 +1,123 @@
+"""Publishes to an MQTT broker; connects again for ever. paho runs its own thread, publish() may be called from the loop."""
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from fluksometer.domain.topics import Message
+
+_KEEPALIVE_S = 30
+_RETRY_LEAST_S = 1
+_RETRY_MOST_S = 5
+_JITTER_S = 0.5  # so that many bridges do not come back to a broker in the same instant
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUp:
+    """Connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerDown:
+    """Not connected. Told once for each new reason."""
+
+    reason: str
+
+
+BrokerNews = BrokerUp | BrokerDown
+
+
+class MqttSink:
+    """One connection. ``tell`` is called in paho's thread."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        client_id: str,
+        tell: Callable[[BrokerNews], None],
+        login: tuple[str, str | None] | None = None,
+    ) -> None:
+        self.published = 0
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._latest: dict[
+            str, str
+        ] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
+        self._connected = False
+        self._stopping = threading.Event()
+        self._down_reason = ""
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311)
+        self._client.reconnect_delay_set(_RETRY_LEAST_S, _RETRY_MOST_S)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        if login:
+            self._client.username_pw_set(*login)
+        self._client.connect_async(host, port, _KEEPALIVE_S)
+
+    def start(self) -> None:
+        """Connect, and keep connected."""
+        self._client.loop_start()
+
+    def publish(self, message: Message) -> None:
+        """Send a retained message now. While not connected only the latest of each topic is kept, and sent on connecting."""
+        with self._lock:
+            self._latest[message.topic] = message.payload
+            if self._connected:
+                self._send(message.topic, message.payload)
+
+    def stop(self) -> None:
+        """Send what is queued, say goodbye, end the thread. Blocks for a few seconds at most."""
+        self._stopping.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _send(self, topic: str, payload: str) -> None:
+        self._client.publish(topic, payload, qos=0, retain=True)
+        self.published += 1
+
+    # --- in paho's thread ---
+
+    def _on_connect(
+        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._report_down(f"the broker refuses the bridge: {code}")
+            return
+        with self._lock:
+            self._connected = True
+            for topic, payload in self._latest.items():
+                self._send(topic, payload)
+        self._down_reason = ""
+        self._tell(BrokerUp())
+
+    def _on_connect_fail(self, _client: Client, _data: object) -> None:
+        self._report_down("the broker can't be reached")
+        self._jitter()
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None
+    ) -> None:
+        with self._lock:
+            was_connected, self._connected = self._connected, False
+        if self._stopping.is_set():
+            return
+        if was_connected:
+            self._report_down(f"the connection was lost: {code}")
+        self._jitter()
+
+    def _report_down(self, reason: str) -> None:
+        if reason != self._down_reason:
+            self._down_reason = reason
+            self._tell(BrokerDown(reason))
+
+    def _jitter(self) -> None:
+        self._stopping.wait(random.uniform(0, _JITTER_S))

@@ -1,0 +1,60 @@
+"""Listens to Fluksometers on an MQTT broker. paho runs its own thread and calls ``take`` in it."""
+
+import secrets
+from collections.abc import Callable
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+TOPICS = ("/device/+/config/sensor", "/sensor/+/gauge", "/sensor/+/counter")
+Take = Callable[[str, bytes, bool], None]  # topic, payload, retained
+
+
+class MqttWatch:
+    """One listening connection; connects again for ever."""
+
+    def __init__(self, *, host: str, port: int, take: Take) -> None:
+        self.problem: str | None = f"no broker answers at {host}:{port}"
+        self._take = take
+        self._address = f"{host}:{port}"
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"fluksometer-top-{secrets.token_hex(4)}",
+            protocol=MQTTProtocolVersion.MQTTv311,
+        )
+        self._client.reconnect_delay_set(1, 2)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.connect_async(host, port, 30)
+
+    def start(self) -> None:
+        """Connect and listen."""
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: Properties | None
+    ) -> None:
+        self.problem = f"the broker at {self._address} refuses: {code}" if code.is_failure else None
+        if not code.is_failure:
+            client.subscribe([(topic, 0) for topic in TOPICS])
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None
+    ) -> None:
+        if self.problem is None:
+            self.problem = f"the connection to {self._address} was lost: {code}"
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # not one of ours
+            return
+        self._take(topic, bytes(message.payload), message.retain)

@@ -1,0 +1,97 @@
+"""What a listener knows about the sensors it hears on MQTT. Any bytes may come; what can't be read is counted."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+_READING = re.compile(r"/sensor/([0-9a-f]{32})/(gauge|counter)")
+_CONFIG = re.compile(r"/device/([0-9a-f]{32})/config/sensor")
+_FRESH_S = 15  # a retained reading not older than this is as good as a live one
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One reading as published."""
+
+    second: int
+    amount: float
+    unit: str
+
+    @property
+    def text(self) -> str:
+        """Amount and unit for people."""
+        return f"{self.amount:g} {self.unit}".strip() if self.amount % 1 else f"{int(self.amount)} {self.unit}".strip()
+
+
+@dataclass(slots=True)
+class Row:
+    """One sensor as far as it is known."""
+
+    sensor_id: str
+    name: str = ""
+    medium: str = ""
+    port: int = 99
+    device_id: str = ""
+    gauge: Value | None = None
+    counter: Value | None = None
+
+    def age_s(self, now_s: float) -> float | None:
+        """Seconds since the newest reading."""
+        seconds = [value.second for value in (self.gauge, self.counter) if value]
+        return max(0.0, now_s - max(seconds)) if seconds else None
+
+
+@dataclass(slots=True)
+class LiveTable:
+    """Rows by sensor id; ``fresh`` holds the kinds of readings (gauge, counter) that came live."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
+    unreadable: int = 0
+
+    def take(self, topic: str, payload: bytes, *, retained: bool, now_s: float) -> None:
+        """One message."""
+        try:
+            if match := _READING.fullmatch(topic):
+                self._take_reading(match[1], match[2], json.loads(payload), retained, now_s)
+            elif match := _CONFIG.fullmatch(topic):
+                self._take_config(match[1], json.loads(payload))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError):
+            self.unreadable += 1
+
+    def sorted_rows(self) -> list[Row]:
+        """By device and port; sensors nobody described last."""
+        return sorted(self.rows.values(), key=lambda row: (row.device_id or "~", row.port, row.sensor_id))
+
+    def lacking(self) -> str | None:
+        """Why this is not yet a working Fluksometer; None when gauge and counter came live."""
+        if not self.rows:
+            return "no sensor was heard: is a bridge connected to this broker?"
+        missing = [kind for kind in ("gauge", "counter") if kind not in self.fresh]
+        return (
+            f"no fresh {' and no '.join(missing)} was heard: is the board connected to the bridge?" if missing else None
+        )
+
+    def _take_reading(self, sensor_id: str, kind: str, reading: list[object], retained: bool, now_s: float) -> None:
+        second, amount = reading[0], reading[1]
+        if not isinstance(second, int | float) or not isinstance(amount, int | float):
+            raise TypeError("numbers")
+        value = Value(int(second), float(amount), str(reading[2]) if len(reading) > 2 else "")
+        row = self.rows.setdefault(sensor_id, Row(sensor_id))
+        if kind == "gauge":
+            row.gauge = value
+        else:
+            row.counter = value
+        if not retained or now_s - value.second < _FRESH_S:
+            self.fresh.add(kind)
+
+    def _take_config(self, device_id: str, sections: dict[str, dict[str, object]]) -> None:
+        for section in sections.values():
+            sensor_id = section.get("id")
+            if not isinstance(sensor_id, str) or not section.get("enable"):
+                continue
+            row = self.rows.setdefault(sensor_id, Row(sensor_id))
+            ports = section.get("port")
+            row.name, row.medium = str(section.get("function", "")), str(section.get("type", ""))
+            row.device_id = device_id
+            row.port = ports[0] if isinstance(ports, list) and ports and isinstance(ports[0], int) else 99

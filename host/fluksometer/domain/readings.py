@@ -1,0 +1,111 @@
+"""What the sensor board says, one frozen value per record. Field names, units and ranges are those of ``shared/records.py``."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSettings:
+    """What the board can be asked to do."""
+
+    rate_hz: int  # samples a second of each clamp
+    clamp_ports: int  # bit n: port n+1
+    pulse_ports: int  # bit n: port n+1
+    min_width_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Who the board is and which settings are in force."""
+
+    wire_version: int
+    firmware_major: int
+    firmware_minor: int
+    firmware_patch: int
+    micropython_major: int
+    micropython_minor: int
+    micropython_patch: int
+    chip: int
+    reset_cause: int
+    clamp_ports: int
+    pulse_ports: int
+    boot_id: int
+    uid: int
+    rate_hz: int
+    window_samples: int
+    min_width_us: int
+    t_us: int
+    model: str
+
+    @property
+    def firmware(self) -> str:
+        """Version of the board's firmware, as 0.1.0."""
+        return f"{self.firmware_major}.{self.firmware_minor}.{self.firmware_patch}"
+
+    @property
+    def micropython(self) -> str:
+        """Version of MicroPython on the board, as 1.26.1."""
+        return f"{self.micropython_major}.{self.micropython_minor}.{self.micropython_patch}"
+
+    @property
+    def settings(self) -> BoardSettings:
+        """The settings in force."""
+        return BoardSettings(
+            rate_hz=self.rate_hz,
+            clamp_ports=self.clamp_ports,
+            pulse_ports=self.pulse_ports,
+            min_width_us=self.min_width_us,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClampWindow:
+    """Exact integer sums of one clamp over about a second, ending at ``t_us`` of the board's clock."""
+
+    port: int
+    flags: int  # CLIPPED, GAP, NO_SIGNAL
+    t_us: int
+    gap_samples: int
+    charge: int  # since boot, 1/1024 LSB x sample
+    sum_sq: int  # LSB^2
+    sum_: int  # LSB
+    samples: int
+    low: int  # LSB
+    high: int  # LSB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulseCount:
+    """Pulses of one port since the board's boot."""
+
+    port: int
+    t_us: int
+    count: int
+    edge_us: int  # when the last pulse began; 0: none yet
+    interval_us: int  # between the last two pulses; 0: fewer than two
+    rejected: int  # edges that were bounce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How the board fares."""
+
+    t_us: int
+    heap_free: int  # bytes
+    heap_used: int  # bytes
+    busy_us: int
+    backlog_samples: int
+    ring_samples: int
+    records_dropped: int
+    lines_dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardLog:
+    """A line for a person."""
+
+    level: int  # 1 info, 2 warning, 3 error
+    t_us: int
+    text: str
+
+
+Reading = Hello | ClampWindow | PulseCount | Health | BoardLog

@@ -1,0 +1,100 @@
+"""Running totals as exact integers.
+
+They follow the board's own counters, so that a lost record costs nothing, and they never fall.
+"""
+
+from fractions import Fraction
+
+from .readings import ClampWindow, PulseCount
+from .units import uwh_per_charge, window_charge
+
+
+class BoardCounter:
+    """Growth of a counter that runs since the board's boot."""
+
+    def __init__(self) -> None:
+        self.refused = 0  # values that went backwards without a new boot
+        self.last = 0
+        self._boot_id: int | None = None
+
+    def growth(self, boot_id: int, value: int) -> int | None:
+        """How far the counter went since the last value; since zero after a boot.
+
+        None when it went backwards: refused and counted.
+        """
+        if boot_id != self._boot_id:
+            self._boot_id, self.last = boot_id, 0
+        if value < self.last:
+            self.refused += 1
+            return None
+        grown, self.last = value - self.last, value
+        return grown
+
+
+class ClampRegister:
+    """Energy of one clamp in whole micro-watt-hours, with the exact rest below one carried on."""
+
+    def __init__(self, *, clamp_a: int, voltage_v: int) -> None:
+        self.total_uwh = 0
+        self._rest_uwh = Fraction(0)
+        self._counter = BoardCounter()
+        self._clamp_a = clamp_a
+        self._voltage_v = voltage_v
+        self._rate_hz: int | None = None
+
+    @property
+    def refused(self) -> int:
+        """Windows refused because the board's counter went backwards."""
+        return self._counter.refused
+
+    @property
+    def total_wh(self) -> int:
+        """Whole watt-hours, rounded down."""
+        return self.total_uwh // 1_000_000
+
+    def use_rate(self, rate_hz: int) -> None:
+        """The board has said its sampling rate: what grows until a window says otherwise was sampled at the first one."""
+        if self._rate_hz is None:
+            self._rate_hz = rate_hz
+
+    def add(self, boot_id: int, rate_hz: int, window: ClampWindow) -> bool:
+        """Take the growth up to this window, sampled at ``rate_hz``. False when it is refused."""
+        grown = self._counter.growth(boot_id, window.charge)
+        if grown is None:
+            return False
+        earlier = 0
+        if self._rate_hz is not None and self._rate_hz != rate_hz:
+            # Only this window was surely sampled at the new rate; what grew before it was still at the old one.
+            own = window_charge(samples=window.samples, sum_sq=window.sum_sq, sum_lsb=window.sum_)
+            earlier = max(0, grown - own)
+            self._add_charge(earlier, self._rate_hz)
+        self._add_charge(grown - earlier, rate_hz)
+        self._rate_hz = rate_hz
+        return True
+
+    def _add_charge(self, charge: int, rate_hz: int) -> None:
+        worth = uwh_per_charge(rate_hz=rate_hz, clamp_a=self._clamp_a, voltage_v=self._voltage_v)
+        whole, self._rest_uwh = divmod(self._rest_uwh + charge * worth, 1)
+        self.total_uwh += whole
+
+
+class PulseRegister:
+    """Total of one pulse sensor in exact thousandths of its unit (mWh or mL)."""
+
+    def __init__(self, *, constant_milli: int) -> None:
+        self.total_milli = 0
+        self._counter = BoardCounter()
+        self._constant_milli = constant_milli
+
+    @property
+    def refused(self) -> int:
+        """Records refused because the board's counter went backwards."""
+        return self._counter.refused
+
+    def add(self, boot_id: int, pulses: PulseCount) -> bool:
+        """Take the pulses since the last record. False when the record is refused."""
+        grown = self._counter.growth(boot_id, pulses.count)
+        if grown is None:
+            return False
+        self.total_milli += grown * self._constant_milli
+        return True

@@ -1,0 +1,80 @@
+"""MQTT topics and payloads, byte for byte as a Fluksometer sends them (docs/mqtt.md)."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .readings import Hello
+from .sensors import Sensor, SensorClass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One retained publication."""
+
+    topic: str
+    payload: str
+
+
+def gauge(sensor: Sensor, second: int, value: int) -> Message:
+    """Present power or flow: ``[ts,value,"W"]``."""
+    return Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{value},"{sensor.medium.gauge_unit}"]')
+
+
+def counter(sensor: Sensor, second: int, total_milli: int) -> Message:
+    """Running total, given in thousandths of its unit: ``[ts,1234,"Wh"]`` or ``[ts,1234.5,"Wh"]``."""
+    return Message(
+        f"/sensor/{sensor.sensor_id}/counter", f'[{second},{decimal(total_milli)},"{sensor.medium.counter_unit}"]'
+    )
+
+
+def decimal(milli: int) -> str:
+    """Thousandths as a decimal number without trailing zeros: 1000 is ``1``, 1500 is ``1.5``."""
+    sign = "-" if milli < 0 else ""
+    whole, rest = divmod(abs(milli), 1000)
+    return f"{sign}{whole}.{rest:03d}".rstrip("0").rstrip(".")
+
+
+def sensor_config(device_id: str, name: str, version: str, sensors: Iterable[Sensor], hello: Hello | None) -> Message:
+    """The device's whole sensor configuration: sections by name, each value of the type its field has."""
+    sections: dict[str, dict[str, object]] = {
+        "main": _main(name, version, hello),
+        "daemon": {"enable_wan_branch": 0, "enable_lan_branch": 1, "enable_remote_upgrade": 0},
+    }
+    for sensor in sensors:
+        sections[str(sensor.port)] = _section(sensor)
+    return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
+
+
+def _main(name: str, version: str, hello: Hello | None) -> dict[str, object]:
+    major, minor = (int(part) for part in version.split(".")[:2])
+    main: dict[str, object] = {
+        "name": name,
+        "version": version,
+        "sw_major": major,
+        "sw_minor": minor,
+        "max_sensors": 6,
+        "max_provisioned_sensors": 6,
+        "max_analog_sensors": 3,
+        "phase": 1,
+    }
+    if hello:
+        main |= {"board": hello.model, "firmware": hello.firmware, "micropython": hello.micropython}
+    return main
+
+
+def _section(sensor: Sensor) -> dict[str, object]:
+    section: dict[str, object] = {
+        "id": sensor.sensor_id,
+        "enable": int(sensor.enabled),
+        "class": sensor.sensor_class.value,
+        "type": sensor.medium.value,
+        "function": sensor.function,
+        "port": [sensor.port],
+        "data_type": "counter",
+        "rid": 0,
+    }
+    if sensor.sensor_class is SensorClass.ANALOG:
+        return section | {"voltage": sensor.voltage_v, "current": sensor.clamp_a}
+    whole, rest = divmod(sensor.constant_milli, 1000)
+    return section | {"constant": sensor.constant_milli / 1000 if rest else whole}

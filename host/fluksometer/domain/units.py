@@ -1,0 +1,42 @@
+"""From ADC counts to amperes and watts, exactly.
+
+A clamp of rating R gives 1 V rms at the pin for R A rms; the converter has 4096 codes over 3.300 V. So 1 LSB is 3.3 / 4096 V.
+"""
+
+from fractions import Fraction
+from math import isqrt, sqrt
+
+LSB_V = Fraction(33, 10) / 4096
+CHARGE_PER_LSB_SAMPLE = 1024  # the board's charge counter counts 1/1024 LSB x sample
+UWH_PER_WS = Fraction(1_000_000, 3600)  # micro-watt-hours in a watt-second
+
+
+def mean_square_lsb2(*, samples: int, sum_sq: int, sum_lsb: int) -> Fraction:
+    """Mean square of the samples around their own mean, in LSB^2; never below zero."""
+    return Fraction(max(0, samples * sum_sq - sum_lsb * sum_lsb), samples * samples)
+
+
+def watts_per_lsb(*, clamp_a: int, voltage_v: int) -> Fraction:
+    """Power that one LSB rms stands for, with the voltage taken as constant."""
+    return LSB_V * clamp_a * voltage_v
+
+
+def rms_a(mean_square: Fraction, clamp_a: int) -> float:
+    """Current in A rms, for people to read."""
+    return sqrt(mean_square) * float(LSB_V) * clamp_a
+
+
+def power_w(mean_square: Fraction, *, clamp_a: int, voltage_v: int) -> int:
+    """Current x voltage in whole watts, a half rounded up; no float is involved."""
+    square = mean_square * watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) ** 2
+    return (isqrt(4 * square.numerator // square.denominator) + 1) // 2
+
+
+def window_charge(*, samples: int, sum_sq: int, sum_lsb: int) -> int:
+    """What one window adds to the board's charge counter: rms x samples in 1/1024 LSB, rounded down."""
+    return isqrt(max(0, samples * sum_sq - sum_lsb * sum_lsb) * CHARGE_PER_LSB_SAMPLE**2)
+
+
+def uwh_per_charge(*, rate_hz: int, clamp_a: int, voltage_v: int) -> Fraction:
+    """Micro-watt-hours that one unit of the charge counter is worth."""
+    return watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) * UWH_PER_WS / (CHARGE_PER_LSB_SAMPLE * rate_hz)

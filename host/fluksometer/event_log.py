@@ -1,0 +1,116 @@
+"""Puts what happens on the link into log lines."""
+
+from structlog.typing import FilteringBoundLogger
+
+from fluksometer.domain import wire
+from fluksometer.domain.readings import BoardLog, Hello
+from fluksometer.link_events import (
+    BoardAtPrompt,
+    BoardLogged,
+    BoardSaidHello,
+    BoardSilent,
+    Event,
+    FramesDropped,
+    HealthReported,
+    PulsesCounted,
+    RecordRefused,
+    RecordsMissed,
+    SequenceBroke,
+    SettingsRefused,
+    TextSeen,
+    UnknownKind,
+    WindowClosed,
+    WireVersionDiffers,
+)
+
+_FLAG_NAMES = {wire.CLIPPED: "clipped", wire.GAP: "gap", wire.NO_SIGNAL: "no_signal"}
+_CHIPS = {1: "rp2040", 2: "rp2350"}
+
+
+class EventLog:
+    """One line for what a person should know.
+
+    Faults that may come by the hundred are shown once a period; their totals stand in the summary.
+    """
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._shown: set[str] = set()
+        self._flags: dict[int, int] = {}  # by port
+
+    def begin_period(self) -> None:
+        """Faults may be shown again."""
+        self._shown.clear()
+
+    def show(self, event: Event) -> None:
+        """Write the line of this event, if it deserves one."""
+        log = self._log
+        match event:
+            case BoardSaidHello():
+                self._show_hello(event.hello, event.new_boot)
+            case WindowClosed():
+                self._show_flags(event.window.port, event.window.flags)
+            case BoardLogged():
+                self._show_board_log(event.log)
+            case HealthReported(health=health):
+                used = health.heap_free + health.heap_used
+                log.debug("board_health", heap_free=health.heap_free, heap=used, backlog_samples=health.backlog_samples)
+                if health.records_dropped:
+                    self._once("board_dropped_records", since_boot=health.records_dropped)
+            case TextSeen(text=text):
+                log.info("board_text", text=text)
+            case RecordsMissed(count=count):
+                self._once("records_missed", count=count)
+            case FramesDropped(count=count):
+                self._once("frames_dropped", count=count)
+            case RecordRefused(reason=reason):
+                self._once("record_refused", reason=reason)
+            case UnknownKind(kind=kind):
+                self._once("unknown_record", kind=kind)
+            case SequenceBroke(seq=seq):
+                log.warning("board_restarted", seq=seq, note="its hello was lost, asking again")
+            case WireVersionDiffers(board=board, bridge=bridge):
+                log.error("wire_differs", reason=f"board speaks wire {board}, bridge {bridge}: run ./flash.sh")
+            case SettingsRefused(differences=differences):
+                log.error("settings_refused", reason=differences)
+            case BoardAtPrompt():
+                log.warning("board_at_prompt", reason="the board is at its prompt: reset it or run ./flash.sh")
+            case BoardSilent(seconds=seconds):
+                log.warning("board_silent", seconds=seconds, reason="no record: is this the right port?")
+            case PulsesCounted():
+                pass
+
+    def _once(self, event: str, **fields: object) -> None:
+        if event not in self._shown:
+            self._shown.add(event)
+            self._log.warning(event, **fields)
+
+    def _show_hello(self, hello: Hello, new_boot: bool) -> None:
+        self._log.info(
+            "board_hello",
+            model=hello.model,
+            chip=_CHIPS.get(hello.chip, hello.chip),
+            firmware=hello.firmware,
+            micropython=hello.micropython,
+            uid=f"{hello.uid:016x}",
+            boot_id=f"{hello.boot_id:08x}",
+            new_boot=new_boot,
+            rate_hz=hello.rate_hz,
+            clamps=_ports(hello.clamp_ports),
+            pulses=_ports(hello.pulse_ports),
+        )
+
+    def _show_board_log(self, log: BoardLog) -> None:
+        write = {1: self._log.info, 2: self._log.warning}.get(log.level, self._log.error)
+        text = "".join(one if one.isprintable() else " " for one in log.text)
+        write("board_log", text=text)
+
+    def _show_flags(self, port: int, flags: int) -> None:
+        before = self._flags.get(port, 0)
+        self._flags[port] = flags
+        if flags & ~before:
+            self._once(f"clamp_{port}_flags", flags=",".join(name for bit, name in _FLAG_NAMES.items() if flags & bit))
+
+
+def _ports(mask: int) -> str:
+    return ",".join(str(bit + 1) for bit in range(8) if mask >> bit & 1) or "none"

@@ -1,0 +1,91 @@
+"""``fluksometer init``: an example configuration to begin with."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from fluksometer.command import Command
+from fluksometer.errors import Failure
+
+DESCRIPTION = """\
+Write a commented example configuration. A file that is already there is never touched.
+
+example:
+  fluksometer init -c meter.toml"""
+
+EXAMPLE = """\
+# Configuration of a Fluksometer. All keys: docs/configuration.md
+# After a change: fluksometer check -c THIS_FILE
+
+[device]
+name = "fluksometer"
+# state = "state"           # where ids are kept; default: ~/.local/state/fluksometer
+
+[board]
+port = "auto"               # the one board on USB; or its path, as "/dev/ttyACM0"
+# rate_hz = 20000           # samples a second of each clamp, 100 to 100000; all clamps together at most 500000
+# min_width_ms = 5          # pulses shorter than this are bounce, 0 to 1000
+
+[mqtt]
+broker = "embedded"         # a broker of our own; or the host name of yours
+# port = 1883
+# listen = "127.0.0.1"      # embedded only; "0.0.0.0" opens it, without any login, to your whole network
+# username = "meter"        # another broker only
+# password_file = "mqtt-password"
+
+# Ports 1 to 3 take clamps, ports 2 to 5 pulses.
+[[sensor]]
+port = 1
+function = "clamp 1"        # its name: 1 to 16 letters, digits, spaces, hyphens
+clamp_a = 50                # rating of the clamp: 50, 100, 250 or 500 A give 1 V
+voltage_v = 230             # power = current x this voltage
+
+[[sensor]]
+port = 2
+function = "clamp 2"
+clamp_a = 50
+
+[[sensor]]
+port = 3
+function = "clamp 3"
+clamp_a = 50
+
+[[sensor]]
+port = 4
+function = "pulse 4"
+type = "electricity"        # or "gas", "water"
+constant = 1                # Wh per pulse (litres for gas and water): 1000 pulses per kWh are 1, 2000 are 0.5
+
+[[sensor]]
+port = 5
+function = "pulse 5"
+type = "water"
+constant = 0.5
+# enable = false            # keep the entry, but don't measure
+"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of ``init``."""
+    parser.add_argument(
+        "-c", "--config", type=Path, default=Path("fluksometer.toml"), metavar="FILE", help="default: %(default)s"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Write the example."""
+    try:
+        with arguments.config.open("x", encoding="utf-8") as file:
+            file.write(EXAMPLE)
+    except FileExistsError:
+        print(f"{arguments.config}: is there already, and stays as it is", file=sys.stderr)
+        return 2
+    except OSError as error:
+        raise Failure(f"{arguments.config}: can't be written: {error.strerror}") from error
+    print(f"{arguments.config}: written. Next: fluksometer run -c {arguments.config}")
+    return 0
+
+
+COMMAND = Command(
+    help="write an example configuration to begin with", description=DESCRIPTION, configure=configure, run=run
+)

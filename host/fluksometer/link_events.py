@@ -1,0 +1,146 @@
+"""What the link session tells. Each event carries what its reader needs, nobody asks the session again."""
+
+from dataclasses import dataclass
+
+from fluksometer.domain.readings import BoardLog, ClampWindow, Health, Hello, PulseCount
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSaidHello:
+    """The board has introduced itself; ``new_boot``: its counters began at zero since the last hello."""
+
+    hello: Hello
+    new_boot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """A clamp window; ``hello`` is the one in force when it came."""
+
+    hello: Hello
+    window: ClampWindow
+
+
+@dataclass(frozen=True, slots=True)
+class PulsesCounted:
+    """A pulse record."""
+
+    hello: Hello
+    pulses: PulseCount
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReported:
+    """A health record."""
+
+    hello: Hello
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class BoardLogged:
+    """A line the board's firmware wrote for a person."""
+
+    hello: Hello
+    log: BoardLog
+
+
+@dataclass(frozen=True, slots=True)
+class TextSeen:
+    """A line the console printed between frames: a traceback, a banner."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsMissed:
+    """So many records were sent and never came."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FramesDropped:
+    """So many runs of bytes were neither a record nor text."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRefused:
+    """A whole record with a field outside its range, or of the wrong length."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKind:
+    """A whole record of a kind that this bridge does not know."""
+
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceBroke:
+    """Sequence numbers jumped back: the board has started anew, and its hello was lost."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class WireVersionDiffers:
+    """The board speaks another wire version than this bridge."""
+
+    board: int
+    bridge: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsRefused:
+    """The board was asked several times and still has other settings."""
+
+    differences: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoardAtPrompt:
+    """No frames, but a MicroPython prompt: the firmware does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSilent:
+    """No frames and no prompt for ``seconds``."""
+
+    seconds: float
+
+
+Event = (
+    BoardSaidHello
+    | WindowClosed
+    | PulsesCounted
+    | HealthReported
+    | BoardLogged
+    | TextSeen
+    | RecordsMissed
+    | FramesDropped
+    | RecordRefused
+    | UnknownKind
+    | SequenceBroke
+    | WireVersionDiffers
+    | SettingsRefused
+    | BoardAtPrompt
+    | BoardSilent
+)
+
+
+@dataclass(slots=True)
+class LinkCounts:
+    """Totals since the bridge started."""
+
+    records: int = 0
+    missed: int = 0  # gaps in the sequence numbers
+    dropped: int = 0  # runs of bytes that were neither record nor text
+    duplicates: int = 0
+    unknown: int = 0
+    refused: int = 0
+    held_out: int = 0  # came before a hello

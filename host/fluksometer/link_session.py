@@ -1,0 +1,239 @@
+"""The conversation with the sensor board: bytes in, events out, bytes to send. No clock and no port in here."""
+
+from collections import deque
+
+from fluksometer.domain import wire
+from fluksometer.domain.readings import BoardLog, BoardSettings, ClampWindow, Health, Hello, PulseCount
+from fluksometer.link_events import (
+    BoardAtPrompt,
+    BoardLogged,
+    BoardSaidHello,
+    BoardSilent,
+    Event,
+    FramesDropped,
+    HealthReported,
+    LinkCounts,
+    PulsesCounted,
+    RecordRefused,
+    RecordsMissed,
+    SequenceBroke,
+    SettingsRefused,
+    TextSeen,
+    UnknownKind,
+    WindowClosed,
+    WireVersionDiffers,
+)
+
+GREET_EVERY_S = 2.0
+SETTINGS_ANSWER_S = 2.0  # the board answers settings with a hello well within this
+SETTINGS_TRIES = 3
+QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
+SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
+_SEQ_MOD = 1 << 32
+
+
+class LinkSession:
+    """One board at the other end of a link that may be opened again and again.
+
+    Call open() when the link is there, feed() with what came, tick() when next_deadline_s() has passed, and send
+    what data_to_send() answers.
+    Records that come before a hello are held out: without boot id and rate nobody knows what they mean.
+    """
+
+    def __init__(self, wanted: BoardSettings) -> None:
+        self.wanted = wanted
+        self.hello: Hello | None = None
+        self.counts = LinkCounts()
+        self._deframer = wire.make_deframer()
+        self._outgoing: deque[bytes] = deque()
+        self._sent_lines: deque[str] = deque(maxlen=4)  # a board at its prompt echoes them
+        self._next_seq = 0
+        self._boot_id: int | None = None
+        self._expected_seq: int | None = None
+        self._greet_at_s: float | None = None
+        self._settings_at_s: float | None = None  # ask again when no hello came until then
+        self._settings_tries = 0
+        self._quiet_at_s: float | None = None
+        self._silent_at_s: float | None = None
+        self._prompt_seen = False
+        self._wire_differs = False
+
+    def open(self, now_s: float) -> None:
+        """The link has just been opened: whatever was half received is gone, and the board has to say hello."""
+        self._deframer = wire.make_deframer()
+        self._outgoing.clear()
+        self._settings_at_s, self._settings_tries = None, 0
+        self._quiet_at_s, self._silent_at_s = None, now_s + SILENT_S
+        self._prompt_seen = self._wire_differs = False
+        self._ask_hello(now_s)
+
+    def feed(self, data: bytes, now_s: float) -> list[Event]:
+        """Bytes from the board, cut anywhere. Never raises, whatever they are."""
+        events: list[Event] = []
+        dropped = self._deframer.dropped
+        for kind, seq, payload in self._deframer.push(data):
+            self._silent_at_s, self._prompt_seen = now_s + SILENT_S, False
+            events += self._take_record(kind, seq, payload, now_s)
+        if self._deframer.dropped > dropped:
+            count = self._deframer.dropped - dropped
+            self.counts.dropped += count
+            events.append(FramesDropped(count))
+        self._quiet_at_s = now_s + QUIET_S
+        return events + self._take_text()
+
+    def tick(self, now_s: float) -> list[Event]:
+        """Time has passed."""
+        events: list[Event] = []
+        if _due(self._quiet_at_s, now_s):
+            self._quiet_at_s = None
+            self._deframer.flush_text()
+            events += self._take_text()
+        if _due(self._greet_at_s, now_s):
+            self._ask_hello(now_s)
+        if _due(self._settings_at_s, now_s):
+            events += self._ask_settings(now_s, "no answer")
+        if _due(self._silent_at_s, now_s):
+            self._silent_at_s = None
+            events.append(BoardAtPrompt() if self._prompt_seen else BoardSilent(SILENT_S))
+        return events
+
+    def data_to_send(self) -> bytes:
+        """Bytes for the board, taken off the queue. They never contain 0x03: Ctrl-C belongs to the maker."""
+        data = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return data
+
+    def next_deadline_s(self) -> float | None:
+        """When tick() wants to be called; None: only after the next bytes."""
+        times = (self._greet_at_s, self._settings_at_s, self._quiet_at_s, self._silent_at_s)
+        return min((time_s for time_s in times if time_s is not None), default=None)
+
+    # --- records ---
+
+    def _take_record(self, kind: int, seq: int, payload: bytes, now_s: float) -> list[Event]:
+        if kind == wire.HELLO_KIND:
+            return self._take_hello(seq, payload, now_s)
+        if self.hello is None:
+            self.counts.held_out += 1
+            return []
+        missed = self._missed_before(seq)
+        if missed is None:
+            return self._out_of_order(seq, now_s)
+        events: list[Event] = [RecordsMissed(missed)] if missed else []
+        return events + self._decode(kind, payload)
+
+    def _missed_before(self, seq: int) -> int | None:
+        # None: not after the last one.
+        missed = 0 if self._expected_seq is None else (seq - self._expected_seq) % _SEQ_MOD
+        if missed >= _SEQ_MOD // 2:
+            return None
+        self._expected_seq = (seq + 1) % _SEQ_MOD
+        self.counts.missed += missed
+        return missed
+
+    def _out_of_order(self, seq: int, now_s: float) -> list[Event]:
+        if self._expected_seq is not None and (seq + 1) % _SEQ_MOD == self._expected_seq:
+            self.counts.duplicates += 1
+            return []
+        # The board has started anew and its hello was lost: nothing counts until it has said who it is.
+        self.counts.held_out += 1
+        self._ask_hello(now_s)
+        return [SequenceBroke(seq)]
+
+    def _decode(self, kind: int, payload: bytes) -> list[Event]:
+        if not wire.is_known(kind):
+            self.counts.unknown += 1
+            return [UnknownKind(kind)]
+        assert self.hello is not None
+        try:
+            reading = wire.decode(kind, payload)
+        except wire.RangeError as error:
+            self.counts.refused += 1
+            return [RecordRefused(str(error))]
+        self.counts.records += 1
+        match reading:
+            case ClampWindow():
+                return [WindowClosed(self.hello, reading)]
+            case PulseCount():
+                return [PulsesCounted(self.hello, reading)]
+            case Health():
+                return [HealthReported(self.hello, reading)]
+            case BoardLog():
+                return [BoardLogged(self.hello, reading)]
+        return []
+
+    # --- hello and settings ---
+
+    def _take_hello(self, seq: int, payload: bytes, now_s: float) -> list[Event]:
+        if payload and payload[0] != wire.WIRE_VERSION:
+            return self._refuse_wire(payload[0])
+        try:
+            hello = wire.decode(wire.HELLO_KIND, payload)
+        except wire.RangeError as error:
+            self.counts.refused += 1
+            return [RecordRefused(str(error))]
+        assert isinstance(hello, Hello)
+        new_boot = hello.boot_id != self._boot_id
+        if new_boot:
+            self._boot_id, self._expected_seq, self._settings_tries = hello.boot_id, None, 0
+        missed = self._missed_before(seq)
+        if missed is None:  # the same boot, yet an older number: go on from here
+            missed, self._expected_seq = 0, (seq + 1) % _SEQ_MOD
+        self.hello, self._greet_at_s, self._wire_differs = hello, None, False
+        self.counts.records += 1
+        events: list[Event] = [RecordsMissed(missed)] if missed else []
+        events.append(BoardSaidHello(hello, new_boot))
+        if hello.settings == self.wanted:
+            self._settings_at_s, self._settings_tries = None, 0
+            return events
+        return events + self._ask_settings(now_s, _differences(self.wanted, hello.settings))
+
+    def _refuse_wire(self, board_version: int) -> list[Event]:
+        self.hello, self._greet_at_s, self._settings_at_s = None, None, None
+        if self._wire_differs:
+            return []
+        self._wire_differs = True
+        return [WireVersionDiffers(board_version, wire.WIRE_VERSION)]
+
+    def _ask_hello(self, now_s: float) -> None:
+        self.hello = None
+        self._greet_at_s = now_s + GREET_EVERY_S
+        self._send(wire.greet_line(self._next_seq))
+
+    def _ask_settings(self, now_s: float, why: str) -> list[Event]:
+        if self._settings_tries >= SETTINGS_TRIES:
+            first_time = self._settings_tries == SETTINGS_TRIES
+            self._settings_tries += 1
+            self._settings_at_s = None
+            return [SettingsRefused(why)] if first_time else []
+        self._settings_tries += 1
+        self._settings_at_s = now_s + SETTINGS_ANSWER_S
+        self._send(wire.settings_line(self._next_seq, self.wanted))
+        return []
+
+    def _send(self, line: bytes) -> None:
+        self._next_seq = (self._next_seq + 1) % _SEQ_MOD
+        self._sent_lines.append(line.decode().strip())
+        self._outgoing.append(line)
+
+    # --- text ---
+
+    def _take_text(self) -> list[Event]:
+        lines = b"\n".join(self._deframer.take_text()).decode("ascii", "replace").replace("\r", "\n").split("\n")
+        events: list[Event] = []
+        for line in lines:
+            self._prompt_seen = self._prompt_seen or line.startswith(">>>")
+            said = line.removeprefix(">>>").strip()
+            if said and said not in self._sent_lines:
+                events.append(TextSeen(line.rstrip()))
+        return events
+
+
+def _due(time_s: float | None, now_s: float) -> bool:
+    return time_s is not None and now_s >= time_s
+
+
+def _differences(wanted: BoardSettings, real: BoardSettings) -> str:
+    names = ("rate_hz", "clamp_ports", "pulse_ports", "min_width_us")
+    pairs = ((name, getattr(wanted, name), getattr(real, name)) for name in names)
+    return ", ".join(f"{name} is {is_now}, not {want}" for name, want, is_now in pairs if want != is_now)

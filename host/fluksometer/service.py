@@ -1,0 +1,253 @@
+"""The bridge at work: the link's bytes become readings, readings become messages. One loop, one TaskGroup."""
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+
+import structlog
+
+from fluksometer import __version__
+from fluksometer.adapters.broker import EmbeddedBroker
+from fluksometer.adapters.clock import host_time
+from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink
+from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
+from fluksometer.config import Config
+from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
+from fluksometer.domain.readings import Hello
+from fluksometer.domain.sensor_bank import SensorBank
+from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.topics import Message, decimal, sensor_config
+from fluksometer.errors import Failure
+from fluksometer.event_log import EventLog
+from fluksometer.link_events import (
+    BoardLogged,
+    BoardSaidHello,
+    Event,
+    HealthReported,
+    PulsesCounted,
+    WindowClosed,
+)
+from fluksometer.link_session import LinkSession
+
+SUMMARY_EVERY_S = 60.0
+_BROKER_CHECK_S = 0.5
+_log = structlog.get_logger("fluksometer")
+
+News = LinkNews | BrokerNews
+
+
+@dataclass(slots=True)
+class Latency:
+    """From the end of a window (by the board's clock) to its publication, in seconds."""
+
+    count: int = 0
+    sum_s: float = 0.0
+    max_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more window."""
+        self.count += 1
+        self.sum_s += seconds
+        self.max_s = max(self.max_s, seconds)
+
+    @property
+    def mean_s(self) -> float:
+        """Mean, 0 without any."""
+        return self.sum_s / self.count if self.count else 0.0
+
+
+class Bridge:
+    """Owns every part of one running bridge."""
+
+    def __init__(
+        self, config: Config, *, device_id: str, sensors: list[Sensor], login: tuple[str, str | None] | None = None
+    ) -> None:
+        self._name = config.device.name
+        self._device_id = device_id
+        self._sensors = sensors
+        self._bank = SensorBank(sensors)
+        self._session = LinkSession(config.board_settings())
+        self._clock = BoardClock()
+        self._event_log = EventLog(_log)
+        self._latency = Latency()
+        self._clock_set = True
+        self._received: HostTime = host_time()  # when the bytes of the present events came
+        self._news: asyncio.Queue[News] = asyncio.Queue()
+        self._link = SerialLink(config.board.port, self._news.put_nowait)
+        mqtt = config.mqtt
+        self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
+        self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
+        self._sink = MqttSink(
+            host=mqtt.client_host,
+            port=mqtt.port,
+            client_id=f"fluksometer-{device_id[:12]}",
+            tell=self._tell_from_thread,
+            login=login,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> None:
+        """Work until SIGINT or SIGTERM, then leave in good order. Failure when the embedded broker can't start."""
+        self._loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(signum, stop.set)
+        try:
+            await self._start()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work) for work in (self._converse(), self._watch_broker(), self._sum_up())]
+                await stop.wait()
+                _log.info("stopping")
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        for sensor in self._sensors:
+            _log.info("sensor", **_describe(sensor))
+        if self._broker:
+            await asyncio.to_thread(self._broker.start)
+            _log.info("broker_started", address=self._broker.address)
+        self._publish(self._config_message(None))
+        self._sink.start()
+        self._link.start()
+
+    async def _stop(self) -> None:
+        await asyncio.to_thread(self._link.stop)
+        await asyncio.to_thread(self._sink.stop)
+        if self._broker:
+            await asyncio.to_thread(self._broker.stop)
+        self._show_summary()
+        _log.info("stopped")
+
+    # --- tasks ---
+
+    async def _converse(self) -> None:
+        while True:
+            for event in await self._next_events():
+                self._take(event)
+            self._link.write(self._session.data_to_send())
+
+    async def _watch_broker(self) -> None:
+        while self._broker:
+            await asyncio.sleep(_BROKER_CHECK_S)
+            if self._broker.running:
+                continue
+            _log.warning("broker_died", note="starting it again")
+            with contextlib.suppress(Failure):
+                await asyncio.to_thread(self._broker.start)
+                _log.info("broker_started", address=self._broker.address)
+
+    async def _sum_up(self) -> None:
+        while True:
+            await asyncio.sleep(SUMMARY_EVERY_S)
+            self._show_summary()
+            self._latency = Latency()
+            self._event_log.begin_period()
+
+    # --- the link ---
+
+    async def _next_events(self) -> list[Event]:
+        # Waits for news or for the session's next deadline, whichever is first.
+        deadline_s = self._session.next_deadline_s()
+        timeout_s = None if deadline_s is None else max(0.0, deadline_s - host_time().mono_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                news = await self._news.get()
+        except TimeoutError:
+            return self._session.tick(host_time().mono_s)
+        match news:
+            case Chunk(data=data, time=time):
+                self._received = time
+                return self._session.feed(data, time.mono_s) + self._session.tick(time.mono_s)
+            case LinkUp(port=port, time=time):
+                _log.info("link_up", port=port)
+                self._session.open(time.mono_s)
+            case LinkDown(reason=reason):
+                _log.warning("link_down", reason=reason)
+            case BrokerUp():
+                _log.info("mqtt_up", broker=self._broker_address)
+            case _:
+                _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
+        return []
+
+    def _take(self, event: Event) -> None:
+        self._event_log.show(event)
+        match event:
+            case BoardSaidHello(hello=hello):
+                self._observe(hello, hello.t_us)
+                self._bank.take_hello(hello)
+                self._publish(self._config_message(hello))
+            case WindowClosed(hello=hello, window=window):
+                self._observe(hello, window.t_us)
+                end_s = self._clock.utc_s(window.t_us)
+                for message in self._bank.take_window(hello, window, end_s):
+                    self._publish(message)
+                if end_s is not None:
+                    self._latency.add(max(0.0, host_time().wall_s - end_s))
+            case PulsesCounted(hello=hello, pulses=pulses):
+                self._observe(hello, pulses.t_us)
+                edge_s = self._clock.utc_s(pulses.edge_us)
+                for message in self._bank.take_pulses(hello, pulses, edge_s, self._clock.utc_s(pulses.t_us)):
+                    self._publish(message)
+            case HealthReported(hello=hello, health=health):
+                self._observe(hello, health.t_us)
+            case BoardLogged(hello=hello, log=log):
+                self._observe(hello, log.t_us)
+
+    def _observe(self, hello: Hello, t_us: int) -> None:
+        step_s = self._clock.observe(hello.boot_id, t_us, self._received)
+        if step_s:
+            _log.warning("host_clock_stepped", seconds=round(step_s, 3))
+        if step_s < 0:
+            self._bank.clock_set_back()
+        clock_set = self._received.wall_s >= CLOCK_SET_S
+        if self._clock_set and not clock_set:
+            _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
+        self._clock_set = clock_set
+
+    # --- MQTT ---
+
+    def _publish(self, message: Message) -> None:
+        self._sink.publish(message)
+
+    def _config_message(self, hello: Hello | None) -> Message:
+        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello)
+
+    def _tell_from_thread(self, news: BrokerNews) -> None:
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._news.put_nowait, news)
+
+    def _show_summary(self) -> None:
+        counts = self._session.counts
+        _log.info(
+            "summary",
+            records=counts.records,
+            missed=counts.missed,
+            dropped=counts.dropped,
+            refused=counts.refused + self._bank.refused,
+            duplicates=counts.duplicates,
+            unknown=counts.unknown,
+            held_out=counts.held_out,
+            published=self._sink.published,
+            latency_mean_ms=round(self._latency.mean_s * 1000, 1),
+            latency_max_ms=round(self._latency.max_s * 1000, 1),
+        )
+
+
+def _describe(sensor: Sensor) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "function": sensor.function,
+        "port": sensor.port,
+        "kind": sensor.sensor_class.value,
+        "type": sensor.medium.value,
+        "id": sensor.sensor_id,
+    }
+    if not sensor.enabled:
+        return fields | {"enabled": False}
+    if sensor.sensor_class is SensorClass.ANALOG:
+        return fields | {"clamp_a": sensor.clamp_a, "voltage_v": sensor.voltage_v}
+    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -1,0 +1,112 @@
+"""``fluksometer top``: a live table of what Fluksometers publish."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING
+
+from fluksometer.command import Command
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fluksometer.domain.live_table import LiveTable
+
+DESCRIPTION = """\
+Show the sensors of every Fluksometer on a broker: power or flow now, total, age of the reading. Ends with Ctrl-C.
+
+example:
+  fluksometer top --host 192.168.1.20 --plain --seconds 30"""
+_REDRAW_S = 0.5
+_PLAIN_EVERY_S = 5.0
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of ``top``."""
+    parser.add_argument("--host", default="127.0.0.1", help="the broker (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=1883, help="its port (default: %(default)s)")
+    parser.add_argument("--plain", action="store_true", help="print a table every 5 s instead of drawing; for logs")
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        metavar="N",
+        help="end after so long; exit code 0 if at least one gauge and one counter came, else 1",
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Listen and show."""
+    import threading
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from fluksometer.adapters.mqtt_watch import MqttWatch
+    from fluksometer.domain.live_table import LiveTable
+
+    table, lock = LiveTable(), threading.Lock()
+
+    def take(topic: str, payload: bytes, retained: bool) -> None:
+        with lock:
+            table.take(topic, payload, retained=retained, now_s=time.time())
+
+    def drawn() -> "Table":
+        with lock:
+            return draw(table, time.time(), watch.problem)
+
+    watch = MqttWatch(host=arguments.host, port=arguments.port, take=take)
+    console = Console(highlight=False)
+    end_s = time.monotonic() + (arguments.seconds or float("inf"))
+    watch.start()
+    try:
+        if arguments.plain or not console.is_terminal:
+            while (left_s := end_s - time.monotonic()) > 0:
+                time.sleep(min(_PLAIN_EVERY_S, left_s))
+                console.print(drawn())
+        else:
+            with Live(drawn(), console=console, auto_refresh=False) as live:
+                while (left_s := end_s - time.monotonic()) > 0:
+                    time.sleep(min(_REDRAW_S, left_s))
+                    live.update(drawn(), refresh=True)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        watch.stop()
+    if why := watch.problem or table.lacking():
+        print(f"fluksometer top: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def draw(table: "LiveTable", now_s: float, problem: str | None) -> "Table":
+    """The table as it stands at ``now_s`` (UTC seconds)."""
+    from rich.table import Table
+
+    drawing = Table(title=problem or None)
+    for title in ("name", "type"):
+        drawing.add_column(title)
+    for title in ("now", "total", "age"):
+        drawing.add_column(title, justify="right", no_wrap=True)
+    for row in table.sorted_rows():
+        age_s = row.age_s(now_s)
+        drawing.add_row(
+            row.name or row.sensor_id[:8],
+            row.medium,
+            row.gauge.text if row.gauge else "-",
+            row.counter.text if row.counter else "-",
+            "-" if age_s is None else f"{age_s:.0f} s",
+        )
+    return drawing
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < 1e9:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+COMMAND = Command(help="live table of the sensors on a broker", description=DESCRIPTION, configure=configure, run=run)
