@@ -32,6 +32,12 @@ module: $(BUILD)/$(MOD).mpy
 
 include $(MPY_DIR)/py/dynruntime.mk
 
+# The linker remembers the symbols of libgcc in the working folder, which saves seconds at each link: keep that in BUILD.
+$(BUILD)/$(MOD).native.mpy: | .mpy_ld_cache
+.mpy_ld_cache: | $(BUILD_DIRS)
+	$(Q)$(MKDIR) -p $(BUILD)/linker
+	$(Q)ln -sfn $(BUILD)/linker $@
+
 # All of it is C, so what the linker makes is the module; nothing stays beside the sources.
 $(BUILD)/$(MOD).mpy: $(BUILD)/$(MOD).native.mpy
 	$(Q)$(RM) -rf .mpy_ld_cache

@@ -129,6 +129,7 @@ class Workshop:
         }
         manifest = folder / "manifest.py"
         manifest.write_text(MANIFEST)
+        without_cplusplus = self._without_cplusplus(folder / "empty")
         run(["make", "-C", tree / "mpy-cross", jobs, f"BUILD={folder / 'mpy-cross'}"], self.log, env=env)
         settings = {
             "MICROPY_BOARD": board,
@@ -140,7 +141,7 @@ class Workshop:
             ["cmake", "-S", tree / "ports/rp2", "-B", folder / "build", "-G", "Ninja"]
             + [f"-D{name}={value}" for name, value in settings.items()],
             self.log,
-            env=env,
+            env=env | without_cplusplus,
         )
         run(["ninja", "-C", folder / "build", jobs], self.log, env=env)
         binary, image = folder / "firmware.bin", folder / "firmware.uf2"
@@ -149,6 +150,15 @@ class Workshop:
         run([*convert, "-c", "-o", image, binary], self.log)
         say(f"  built in {time.monotonic() - began:.0f} s")
         return image
+
+    def _without_cplusplus(self, folder: Path) -> dict[str, str]:
+        """Settings that spare the maker the boards' C++ library (300 MB to download).
+
+        The Pico SDK has one C++ file, MicroPython none; without its content an empty library is enough for the linker.
+        """
+        folder.mkdir()
+        run(["arm-none-eabi-ar", "rcs", folder / "libstdc++.a"], self.log)
+        return {"CXXFLAGS": "-DPICO_CXX_DISABLE_ALLOCATION_OVERRIDES=1 -nostdinc++", "LDFLAGS": f"-L{folder}"}
 
 
 def missing_libraries(tree: Path) -> list[str]:
