@@ -1,15 +1,13 @@
 """The metering core that runs on the board, here through cffi: the same C source, so the same numbers bit for bit."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from fluksometer import _metering
-
-_ffi: Any = _metering.ffi
-_lib: Any = _metering.lib
+from fluksometer._metering import ffi as _ffi
+from fluksometer._metering import lib as _lib
 
 MAX_CHANNELS: Final[int] = _lib.METERING_CHANNELS
 MID_CODE: Final[int] = _lib.METERING_MID_CODE

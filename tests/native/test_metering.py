@@ -70,13 +70,14 @@ def test_partial_sums_survive_512_samples_at_either_end() -> None:
 
 
 def test_a_sine_has_its_rms() -> None:
-    # 10 A rms on a 50 A clamp is 248.2 LSB rms. 1001 cycles in 20 s, so that no phase of the wave is sampled twice and rounding
-    # to codes acts as noise: it adds 1/12 LSB^2, which is 7e-7 of the mean square, and the root is rounded to 1/2048 LSB, 2e-6.
+    # 10 A rms on a 50 A clamp is 248.2 LSB rms. Dither of one LSB makes rounding independent of the wave: together they add
+    # 1/6 LSB^2, 1.4e-6 of the mean square; its sampling error is 2 * 248 * 0.41 / sqrt(400000) = 0.3 LSB^2, 2.6e-6 of the rms.
     t = np.arange(400000) / 20000
     lsb = 10 / 50 * 4096 / 3.3
-    codes = np.round(2048 + lsb * np.sqrt(2) * np.sin(2 * np.pi * 50.05 * t)).astype(np.uint16).reshape(-1, 1)
-    [[found]] = metering.Core(1, 400000).fold(codes)
-    assert found.charge / 1024 / found.samples == pytest.approx(lsb, rel=3e-6)
+    dither = np.random.default_rng(1).uniform(-0.5, 0.5, len(t))
+    wave = 2048 + lsb * np.sqrt(2) * np.sin(2 * np.pi * 50 * t) + dither
+    [[found]] = metering.Core(1, 400000).fold(np.round(wave).astype(np.uint16).reshape(-1, 1))
+    assert found.charge / 1024 / found.samples == pytest.approx(lsb, rel=1e-5)
 
 
 @pytest.mark.parametrize(("channels", "window"), [(0, 10), (4, 10), (1, 0), (1, 1048577), (-1, 10), (1, 2**40)])

@@ -1,0 +1,33 @@
+from typing import Any
+
+class RangeError(ValueError): ...
+
+class Layout:
+    kind: int
+    name: str
+    fields: tuple[tuple[str, str, int, int], ...]
+    tail: str | None
+    size: int
+    def __init__(
+        self, kind: int, name: str, fields: tuple[tuple[str, str, int, int], ...], tail: str | None = ...
+    ) -> None: ...
+    def pack(self, *values: Any) -> bytes: ...
+    def unpack(self, payload: bytes) -> tuple[Any, ...]: ...
+
+CHIP_RP2040: int
+CHIP_RP2350: int
+CLIPPED: int
+GAP: int
+NO_SIGNAL: int
+LOG_INFO: int
+LOG_WARNING: int
+LOG_ERROR: int
+HELLO: Layout
+CLAMP: Layout
+PULSE: Layout
+HEALTH: Layout
+LOG: Layout
+GREET: Layout
+SETTINGS: Layout
+TO_HOST: dict[int, Layout]
+TO_BOARD: dict[int, Layout]
