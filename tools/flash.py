@@ -252,12 +252,16 @@ def check_space(changed: dict[str, Path], state: BoardState) -> None:
 def copy(port: str, changed: dict[str, Path], old: list[str], state: BoardState) -> None:
     """Copy and remove in one mpremote call. A main.py of somebody else is kept as main.before.py."""
     words: list[str] = []
-    if "/main.py" in changed and state.files.get("/main.py", (0, "ours"))[1] and not old_firmware(state):
+    if "/main.py" in changed and "/main.py" in state.files and not old_firmware(state):
         words += ["fs", "cp", ":/main.py", ":/main.before.py", "+"]
     folders = sorted({path.rsplit("/", 1)[0] for path in changed} - {""})
     present = {path.rsplit("/", 1)[0] for path in state.files}
-    makes = [f"import os\nfor f in {folders!r}:\n try:\n  os.mkdir(f)\n except OSError:\n  pass"]
-    words += ["exec", makes[0], "+"] if set(folders) - present else []
+    for folder in sorted(set(folders) - present):
+        words += [
+            "exec",
+            f"import os\ntry:\n os.mkdir({folder!r})\nexcept OSError:\n pass",
+            "+",
+        ]  # it may be there, empty
     for path in old:
         words += ["fs", "rm", f":{path}", "+"]
     for path, file in changed.items():

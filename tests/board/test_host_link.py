@@ -60,7 +60,7 @@ def test_a_host_that_does_not_read_loses_the_oldest_and_every_loss_is_counted():
     assert dropped == 0 and records[0][2] == b"the one that is half way out"
     assert [record[2][0] for record in records[1:]] == list(range(37, 100))
     assert rig.link.records_dropped == 37
-    assert [record[1] for record in records] == [0, *range(38, 101)]
+    assert [record[1] for record in records] == [0] + list(range(38, 101))
 
 
 def test_after_a_blocked_write_it_tries_single_bytes_until_the_host_reads_again():
