@@ -166,7 +166,8 @@ class BurstConverter:
         return bool(free and 1 <= threshold <= _FIFO_DEPTH and not adc.int_enable)
 
     def _now(self) -> int:
-        return round(self._clock.nanos * UNITS_PER_NS)
+        nanos: float = self._clock.nanos
+        return round(nanos * UNITS_PER_NS)
 
     def _on_alarm(self) -> None:
         if self._running:
@@ -209,7 +210,7 @@ class BurstConverter:
         """Codes into the FIFO and on into memory, as far as the DMA takes them; what does not fit is lost (FCS.OVER)."""
         fifo, self._inside = self._adc.fifo, True
         if self._adc.fcs & adc_model.FCS_SHIFT:
-            codes = codes >> 4
+            codes = (codes >> 4).astype(np.uint16)
         queue = np.concatenate([np.array(fifo.items, dtype=np.uint16), codes]) if fifo.item_count else codes
         threshold = self._adc.fcs >> adc_model.FCS_THRESH_SHIFT & adc_model.FCS_THRES_MASK
         while len(queue) >= threshold and (channel := self._reader()) is not None:
@@ -236,8 +237,12 @@ class BurstConverter:
         ring_mask = channel._ring_mask if ctrl & dma_model.RING_SEL else 0
         step = size if ctrl & dma_model.INCR_WRITE else 0
         first = channel._write_addr - _SRAM_START
-        low, high = (first & ~ring_mask, first | ring_mask) if ring_mask else (first, first + step * (len(codes) - 1) + size - 1)
-        inside = 0 <= low and high < len(self._sram)
+        low, high = (
+            (first & ~ring_mask, first | ring_mask)
+            if ring_mask
+            else (first, first + step * (len(codes) - 1) + size - 1)
+        )
+        inside = low >= 0 and high < len(self._sram)
         if not (plain and inside and channel._read_addr & ~_ALIAS_MASK == _FIFO_ADDRESS):
             self._store_singly(channel, codes)
             return

@@ -107,7 +107,7 @@ class PtyConsole:
             self._for_program.clear()  # a real host's driver forgets what nobody fetched
 
     def wait(self, timeout_s: float) -> None:
-        """Waits until a program sends something, at most ``timeout_s``. A hang-up would end a wait at once: nobody is there to wait for."""
+        """Waits until a program sends something, at most ``timeout_s``. With nobody there the terminal would not let us wait."""
         if self.connected:
             self._poll.poll(max(0.0, timeout_s * 1000))
         else:
@@ -122,14 +122,14 @@ class PtyConsole:
     def _read(self) -> None:
         try:
             self._for_board += os.read(self._master, _QUEUE_BYTES - len(self._for_board))
-        except (BlockingIOError, OSError):  # nothing there after all, or the last program has just left
+        except OSError:  # nothing there after all, or the last program has just left
             return
 
     def _flush(self) -> None:
         try:
             while self._for_program:
                 del self._for_program[: os.write(self._master, self._for_program)]
-        except (BlockingIOError, OSError):  # the kernel's buffer is full, or the last program has just left
+        except OSError:  # the kernel's buffer is full, or the last program has just left
             return
 
 

@@ -34,7 +34,9 @@ class FlashFile:
         except OSError as error:
             raise FlashFault(f"{self._path}: cannot be read: {error.strerror}") from error
         if len(image) != FS_BYTES:
-            raise FlashFault(f"{self._path}: {len(image)} bytes, a flash file has {FS_BYTES}; remove it to begin with an empty one")
+            raise FlashFault(
+                f"{self._path}: {len(image)} bytes, a flash file has {FS_BYTES}; remove it to begin with an empty one"
+            )
         self._mcu.flash[FS_START : FS_START + FS_BYTES] = image
 
     def changed(self) -> None:

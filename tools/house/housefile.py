@@ -2,6 +2,7 @@
 
 import tomllib
 from fractions import Fraction
+from itertools import pairwise
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -37,7 +38,7 @@ def _steps(high: float, unit: str) -> BeforeValidator:
             if not 0 <= value <= high:
                 raise ValueError(f"the step at {t_s:g} s: {value:g} is not in 0..{high:g} {unit}")
         times_s = [t_s for t_s, _ in given]
-        if times_s[0] < 0 or any(later <= earlier for earlier, later in zip(times_s, times_s[1:], strict=False)):
+        if times_s[0] < 0 or any(later <= earlier for earlier, later in pairwise(times_s)):
             raise ValueError("the times of steps begin at 0 or later and grow")
         return tuple((float(t_s), float(value)) for t_s, value in given)
 
@@ -125,7 +126,10 @@ class Clamp(Table):
 
 
 class Pulse(Table):
-    """One pulse input (a meter's S0 output or a reed contact). A pulse closes for ``width_ms``; a contact chatters ``bounce_ms`` at each edge."""
+    """One pulse input: a meter's S0 output or a reed contact.
+
+    A pulse closes it for ``width_ms``; at each edge it chatters for ``bounce_ms``. After ``count`` pulses it rests.
+    """
 
     port: int
     rate_hz: Annotated[Steps, _steps(MAX_RATE_HZ, "Hz")]
@@ -219,7 +223,9 @@ def _place_faults_of(path: Path) -> list[str]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return place_faults(_numbers(values, "clamp", "port"), _numbers(values, "pulse", "port"), _numbers(values, "kube", "node"))
+    return place_faults(
+        _numbers(values, "clamp", "port"), _numbers(values, "pulse", "port"), _numbers(values, "kube", "node")
+    )
 
 
 def _numbers(values: dict[str, Any], table: str, key: str) -> list[int]:

@@ -58,7 +58,7 @@ def input_selection(adc: Any) -> None:
         cleared = self.cs & ~(adc_model.CS_AINSEL_MASK << adc_model.CS_AINSEL_SHIFT)
         self.cs = cleared | (channel & adc_model.CS_AINSEL_MASK) << adc_model.CS_AINSEL_SHIFT
 
-    selection = property(adc_model.RPADC._active_channel.fget, select)
+    selection = property(vars(adc_model.RPADC)["_active_channel"].fget, select)
     adc.__class__ = type("MendedADC", (adc_model.RPADC,), {"_active_channel": selection})
 
 

@@ -21,7 +21,7 @@ from house.pulses import PulseLine
 
 CORE_HZ: Final = 125_000_000
 SLICE_NS: Final = 5_000_000
-"""Emulated time between two looks at console and wall clock: the latency of the console, and the most it runs ahead."""
+"""Emulated time between two looks at console and wall clock: the latency of the console. A paced run is at most two ahead."""
 
 CLOCK_BATCH: Final = 64
 """Instructions that pass before the clock is told (rp2040py's RP2040PY_CLOCK_TICK_BATCH). An alarm made within a batch may be
@@ -109,17 +109,20 @@ class EmulatedPico:
     @property
     def nanos(self) -> int:
         """Emulated time since the power came on, in ns. It goes on through resets, as the house does."""
-        return round(self.mcu.clock.nanos)
+        return round(self._clock_ns())
 
     @property
     def cycles(self) -> int:
         """Core cycles since the power came on, asleep or not (125 MHz)."""
-        return round(self.mcu.clock.nanos * CORE_HZ / 1e9)
+        return round(self._clock_ns() * CORE_HZ / 1e9)
 
     @property
     def busy_cycles(self) -> int:
         """Core cycles in which the chip was not asleep: its own count of executed cycles, kept across resets."""
         return self._kept_cycles + int(self.mcu.core.cycles)
+
+    def _clock_ns(self) -> float:
+        return float(self.mcu.clock.nanos)
 
     def _keep_cycles(self) -> None:
         self._kept_cycles += int(self.mcu.core.cycles)
@@ -128,13 +131,13 @@ class EmulatedPico:
 
     def run_for(self, seconds: float) -> None:
         """Lets ``seconds`` of emulated time pass, as fast as this machine can."""
-        self._run_to(self.mcu.clock.nanos + seconds * 1e9)
+        self._run_to(self._clock_ns() + seconds * 1e9)
 
     def run_until(self, predicate: Callable[[], bool], timeout_s: float) -> bool:
         """Runs until ``predicate`` holds (looked at every 5 ms of emulated time); False if it does not within ``timeout_s``."""
-        end_ns = self.mcu.clock.nanos + timeout_s * 1e9
+        end_ns = self._clock_ns() + timeout_s * 1e9
         while not predicate():
-            if self.mcu.clock.nanos >= end_ns:
+            if self._clock_ns() >= end_ns:
                 return False
             self._run_slice(SLICE_NS)
         return True
@@ -142,15 +145,15 @@ class EmulatedPico:
     def run_paced(
         self, stop: Callable[[], bool], on_pace: Callable[[Pace], None] | None = None, pace_every_s: float = 10.0
     ) -> None:
-        """Runs at the pace of the wall clock until ``stop`` says so, never more than a slice ahead of it.
+        """Runs at the pace of the wall clock until ``stop`` says so, never more than 10 ms ahead of it.
 
         A machine that is too slow makes emulated time run slower; ``on_pace`` hears every ``pace_every_s`` how it goes.
         """
-        wall_0, emulated_0 = time.monotonic(), self.mcu.clock.nanos / 1e9
+        wall_0, emulated_0 = time.monotonic(), self._clock_ns() / 1e9
         told_wall, told_emulated = wall_0, emulated_0
         while not stop():
             self._run_slice(SLICE_NS)
-            wall, emulated = time.monotonic(), self.mcu.clock.nanos / 1e9
+            wall, emulated = time.monotonic(), self._clock_ns() / 1e9
             ahead_s = (emulated - emulated_0) - (wall - wall_0)
             if ahead_s > 0:
                 self.console.wait(ahead_s)
@@ -162,7 +165,7 @@ class EmulatedPico:
                 told_wall, told_emulated = wall, emulated
 
     def _run_to(self, end_ns: float) -> None:
-        while (left_ns := end_ns - self.mcu.clock.nanos) > 0.5:
+        while (left_ns := end_ns - self._clock_ns()) > 0.5:
             self._run_slice(min(left_ns, SLICE_NS))
 
     def _run_slice(self, length_ns: float) -> None:

@@ -27,7 +27,7 @@ def phase(frequency_hz: float, t_ns: Nanos) -> npt.NDArray[np.float64]:
     exact = Fraction(repr(frequency_hz))
     pattern_ns = exact.denominator * SECOND_NS  # after this time whole periods have passed
     within = (t_ns % pattern_ns) * exact.numerator % pattern_ns
-    return within * (2 * pi / pattern_ns)
+    return within.astype(np.float64) * (2 * pi / pattern_ns)
 
 
 def at_steps(value: Steps, t_ns: Nanos) -> npt.NDArray[np.float64]:

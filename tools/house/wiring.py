@@ -1,4 +1,4 @@
-"""Which port of the Fluksometer is which pin of the Pico: the one table of the emulated house (the board's own is board/pins.py)."""
+"""Which port of the Fluksometer is which pin of the Pico (the board's own table is board/pins.py)."""
 
 from typing import Final
 
