@@ -3,8 +3,7 @@
 from collections import deque
 
 from fluksometer.domain import wire
-from fluksometer.domain.readings import BoardLog, BoardSettings, ClampWindow, Health, Hello, PulseCount
-from fluksometer.link_events import (
+from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
     BoardSaidHello,
@@ -23,6 +22,7 @@ from fluksometer.link_events import (
     WindowClosed,
     WireVersionDiffers,
 )
+from fluksometer.domain.readings import BoardLog, BoardSettings, ClampWindow, Health, Hello, PulseCount
 
 GREET_EVERY_S = 2.0
 SETTINGS_ANSWER_S = 2.0  # the board answers settings with a hello well within this

@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> int:
     """Run the bridge."""
     import asyncio
 
-    from fluksometer import logs
+    from fluksometer.adapters import logs
     from fluksometer.adapters.identity import Identity
     from fluksometer.config import read_config, read_login, state_dir
     from fluksometer.service import Bridge

@@ -10,17 +10,12 @@ import structlog
 from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
+from fluksometer.adapters.event_log import EventLog
 from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
-from fluksometer.domain.readings import Hello
-from fluksometer.domain.sensor_bank import SensorBank
-from fluksometer.domain.sensors import Sensor, SensorClass
-from fluksometer.domain.topics import Message, decimal, sensor_config
-from fluksometer.errors import Failure
-from fluksometer.event_log import EventLog
-from fluksometer.link_events import (
+from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
     Event,
@@ -28,6 +23,11 @@ from fluksometer.link_events import (
     PulsesCounted,
     WindowClosed,
 )
+from fluksometer.domain.readings import Hello
+from fluksometer.domain.sensor_bank import SensorBank
+from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.topics import Message, decimal, sensor_config
+from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
 
 SUMMARY_EVERY_S = 60.0
@@ -74,7 +74,7 @@ class Bridge:
         self._clock_set = True
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
-        self._link = SerialLink(config.board.port, self._news.put_nowait)
+        self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait)
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"

@@ -12,8 +12,6 @@ from serial.tools import list_ports
 from fluksometer.domain.board_clock import HostTime
 from fluksometer.errors import NoBoard
 
-from .clock import host_time
-
 USB_VENDOR = 0x2E8A  # Raspberry Pi
 USB_MICROPYTHON = 0x0005
 _BAUD = 115200  # ignored by USB; what the console uses on a UART
@@ -50,9 +48,10 @@ LinkNews = LinkUp | LinkDown | Chunk
 
 
 class SerialLink:
-    """Keeps ``port`` ("auto" or a path) open as long as it runs. ``tell`` is called in the loop that start() was called in."""
+    """Keeps ``port`` ("auto" or a path) open as long as it runs. ``tell`` is called in the loop that called start()."""
 
-    def __init__(self, port: str, tell: Callable[[LinkNews], None]) -> None:
+    def __init__(self, port: str, *, clock: Callable[[], HostTime], tell: Callable[[LinkNews], None]) -> None:
+        self._clock = clock
         self._wanted = port
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,12 +106,12 @@ class SerialLink:
             self._port = port
             self._outgoing.clear()
         self._down_reason = ""
-        self._hand_over(LinkUp(str(port.port), host_time()))
+        self._hand_over(LinkUp(str(port.port), self._clock()))
         try:
             while not self._stopping.is_set():
                 data = port.read(max(1, port.in_waiting))
                 if data:
-                    self._hand_over(Chunk(data, host_time()))
+                    self._hand_over(Chunk(data, self._clock()))
                 self._write_out(port)
         finally:
             with self._lock:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fluksometer.domain.readings import BoardLog, ClampWindow, Health, Hello, PulseCount
+from .readings import BoardLog, ClampWindow, Health, Hello, PulseCount
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from structlog.typing import FilteringBoundLogger
 
 from fluksometer.domain import wire
-from fluksometer.domain.readings import BoardLog, Hello
-from fluksometer.link_events import (
+from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
     BoardSaidHello,
@@ -22,6 +21,7 @@ from fluksometer.link_events import (
     WindowClosed,
     WireVersionDiffers,
 )
+from fluksometer.domain.readings import BoardLog, Hello
 
 _FLAG_NAMES = {wire.CLIPPED: "clipped", wire.GAP: "gap", wire.NO_SIGNAL: "no_signal"}
 _CHIPS = {1: "rp2040", 2: "rp2350"}

@@ -1,0 +1,107 @@
+"""A board played by the test: a pseudo-terminal that answers greet and settings as docs/wire.md says, and sends what it is told."""
+
+import contextlib
+import os
+import select
+import threading
+import time
+import tty
+from pathlib import Path
+
+from fluksometer.shared import frame, records
+from fluksometer.shared.deframer import LineDeframer
+
+SAMPLES = 20_000
+
+
+class ScriptedBoard:
+    """Plug it in at ``path`` (a symbolic link to the terminal); its clock began ``up_s`` before it was plugged in."""
+
+    def __init__(self, path: Path, *, rate_hz: int = 20_000, boot_id: int = 0xB007, up_s: float = 100.0) -> None:
+        self.path = path
+        self.settings = [rate_hz, 0b111, 0b011000, 5000]
+        self.boot_id = boot_id
+        self.obeys = True  # applies settings
+        self.asked: list[str] = []  # names of what the host sent
+        self._started_s = time.time() - up_s
+        self._seq = 0
+        self._master = -1
+        self._thread: threading.Thread | None = None
+        self._running = False
+
+    def plug(self) -> None:
+        self._master, slave = os.openpty()
+        tty.setraw(slave)
+        self.path.unlink(missing_ok=True)
+        self.path.symlink_to(os.ttyname(slave))
+        os.close(slave)
+        self._running = True
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def unplug(self) -> None:
+        self._running = False
+        self.path.unlink(missing_ok=True)
+        if self._thread:
+            self._thread.join()
+        with contextlib.suppress(OSError):
+            os.close(self._master)
+        self._master = -1
+
+    def reboot(self, boot_id: int) -> None:
+        """Counters and clock start anew; says hello."""
+        self.boot_id, self._seq, self._started_s = boot_id, 0, time.time()
+        self.hello()
+
+    def t_us(self, wall_s: float | None = None) -> int:
+        """The board's clock at that moment."""
+        return int(((time.time() if wall_s is None else wall_s) - self._started_s) * 1e6)
+
+    def hello(self) -> None:
+        rate_hz, clamps, pulses, width_us = self.settings
+        values = (1, 0, 1, 0, 1, 26, 1, 1, 1, clamps, pulses, self.boot_id, 0xE66, rate_hz, rate_hz, width_us)
+        self.send(records.HELLO.kind, records.HELLO.pack(*values, self.t_us(), "Scripted Pico"))
+
+    def clamp(self, port: int, rms_lsb: int, charge_lsb_samples: int, wall_s: float | None = None) -> None:
+        values = (port, 0, self.t_us(wall_s), 0, charge_lsb_samples * 1024, rms_lsb**2 * SAMPLES, 0, SAMPLES)
+        self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -rms_lsb, rms_lsb))
+
+    def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
+        values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0)
+        self.send(records.PULSE.kind, records.PULSE.pack(*values))
+
+    def log(self, text: str) -> None:
+        self.send(records.LOG.kind, records.LOG.pack(records.LOG_WARNING, self.t_us(), text))
+
+    def send(self, kind: int, payload: bytes) -> None:
+        self.write(bytes(frame.to_host(frame.seal(kind, self._seq, payload))))
+        self._seq += 1
+
+    def write(self, data: bytes) -> None:
+        os.write(self._master, data)
+
+    def wait_for_host(self, name: str = "greet", timeout_s: float = 10.0) -> None:
+        """Until the host has sent a record of that name."""
+        end_s = time.monotonic() + timeout_s
+        while name not in self.asked:
+            assert time.monotonic() < end_s, f"the host sent no {name}: {self.asked}"
+            time.sleep(0.02)
+
+    def _listen(self) -> None:
+        lines = LineDeframer()
+        while self._running:
+            try:
+                ready = select.select([self._master], [], [], 0.05)[0]
+                data = os.read(self._master, 4096) if ready else b""
+            except OSError:  # nobody has opened the other end
+                time.sleep(0.02)
+                continue
+            assert b"\x03" not in data
+            for kind, _seq, payload in lines.push(data):
+                self._answer(kind, payload)
+
+    def _answer(self, kind: int, payload: bytes) -> None:
+        if kind == records.SETTINGS.kind and self.obeys:
+            self.settings = list(records.SETTINGS.unpack(payload))
+        self.hello()
+        self.asked.append(records.TO_BOARD[kind].name)

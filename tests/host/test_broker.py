@@ -1,0 +1,29 @@
+"""The embedded broker."""
+
+import socket
+
+import pytest
+from host.conftest import answers, free_port
+
+from fluksometer.adapters.broker import EmbeddedBroker
+from fluksometer.errors import PortTaken
+
+
+def test_it_starts_stops_and_frees_its_port():
+    port = free_port()
+    broker = EmbeddedBroker("127.0.0.1", port)
+    broker.start()
+    assert broker.running
+    assert answers(port)
+    broker.stop()
+    assert not broker.running
+    assert not answers(port)
+
+
+def test_a_taken_port_is_named():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port} is taken: another broker"):
+            EmbeddedBroker("127.0.0.1", port).start()

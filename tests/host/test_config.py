@@ -1,0 +1,213 @@
+"""The configuration: defaults, exact numbers, and every fault at once, word for word."""
+
+from pathlib import Path
+
+import pytest
+
+from fluksometer.config import Config, read_config, read_login, state_dir
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.domain.sensors import Medium, SensorClass
+from fluksometer.faults import FileFaults, parse_toml
+from fluksometer.init_command import EXAMPLE
+
+LEAST = '[[sensor]]\nport = 1\nfunction = "a"\n'
+
+
+def parse(text):
+    return parse_toml(text, Config, source="meter.toml")
+
+
+def faults(text):
+    with pytest.raises(FileFaults) as caught:
+        parse(text)
+    return caught.value.faults
+
+
+def sensor(**keys):
+    return "[[sensor]]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
+def test_the_least_file_has_sensible_defaults():
+    config = parse(LEAST)
+    assert (config.device.name, config.board.port, config.board.rate_hz) == ("fluksometer", "auto", 20_000)
+    assert (config.mqtt.broker, config.mqtt.port, config.mqtt.listen_host) == ("embedded", 1883, "127.0.0.1")
+    (only,) = config.sensors(lambda port, kind: f"{port}{kind}")
+    assert (only.sensor_id, only.clamp_a, only.voltage_v, only.enabled) == ("1analog", 50, 230, True)
+    assert config.board_settings() == BoardSettings(rate_hz=20_000, clamp_ports=1, pulse_ports=0, min_width_us=5000)
+
+
+def test_the_example_is_right_and_names_the_demo_sensors():
+    config = parse(EXAMPLE)
+    assert [one.function for one in config.sensor] == ["clamp 1", "clamp 2", "clamp 3", "pulse 4", "pulse 5"]
+    assert config.board_settings().clamp_ports == 0b111
+    assert config.board_settings().pulse_ports == 0b11000
+
+
+def test_disabled_sensors_are_not_sampled():
+    config = parse(sensor(port=2, function='"a"') + sensor(port=4, function='"b"', enable="false"))
+    settings = config.board_settings()
+    assert (settings.clamp_ports, settings.pulse_ports) == (0b10, 0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        ({"port": 1}, SensorClass.ANALOG),
+        ({"port": 2}, SensorClass.ANALOG),
+        ({"port": 2, "constant": 1}, SensorClass.PULSE),
+        ({"port": 3, "class": '"pulse"'}, SensorClass.PULSE),
+        ({"port": 3, "clamp_a": 100}, SensorClass.ANALOG),
+        ({"port": 4}, SensorClass.PULSE),
+    ],
+)
+def test_the_class_follows_class_then_keys_then_port(keys, kind):
+    assert parse(sensor(function='"a"', **keys)).sensor[0].sensor_class is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "milli"),
+    [("1", 1000), ("0.001", 1), ("0.1", 100), ("2.3", 2300), ("1.001", 1001), ("65535.999", 65_535_999)],
+)
+def test_constants_are_exact(text, milli):
+    assert parse(sensor(port=4, function='"a"', constant=text)).sensor[0].constant_milli == milli
+
+
+def test_an_id_can_be_given():
+    config = parse(sensor(port=4, function='"a"', id=f'"{"ab" * 16}"', type='"water"'))
+    (only,) = config.sensors(lambda port, kind: "kept")
+    assert (only.sensor_id, only.medium) == ("ab" * 16, Medium.WATER)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ["sensor: is missing"]),
+        ("sensor = []", ["sensor: at least one is needed"]),
+        ("a = [", ["not TOML: Invalid value (at end of document)"]),
+        (LEAST + "[mqt]\n", ["mqt: unknown key"]),
+        (LEAST + "clamp = 50\n", ["sensor[0].clamp: unknown key"]),
+        (sensor(port=0, function='"a"'), ["sensor[0].port: 0 is not allowed: 1 to 5"]),
+        (sensor(port='"1"', function='"a"'), ["sensor[0].port: '1' is not allowed: a valid integer"]),
+        (sensor(port=1), ["sensor[0].function: is missing"]),
+        (
+            sensor(port=1, function='" a"'),
+            [
+                "sensor[0].function: ' a' is not allowed: 1 to 16 letters, digits, _, spaces or hyphens; "
+                "no space or hyphen at the start"
+            ],
+        ),
+        (sensor(port=1, function='"a"', voltage_v=0), ["sensor[0].voltage_v: 0 is not allowed: 1 to 999"]),
+        (
+            sensor(port=1, function='"a"', clamp_a=60),
+            ["sensor[0].clamp_a: 60 is not allowed: one of 50, 100, 250, 500"],
+        ),
+        (
+            sensor(port=4, function='"a"', constant=0),
+            ["sensor[0].constant: 0 is not allowed: 0.001 to 65535.999, with at most 3 decimals"],
+        ),
+        (
+            sensor(port=4, function='"a"', constant="1.0001"),
+            ["sensor[0].constant: 1.0001 is not allowed: 0.001 to 65535.999, with at most 3 decimals"],
+        ),
+        (sensor(port=4, function='"a"', constant="true"), ["sensor[0].constant: True is not allowed: a number"]),
+        (
+            sensor(port=4, function='"a"', constant="nan"),
+            ["sensor[0].constant: nan is not allowed: 0.001 to 65535.999, with at most 3 decimals"],
+        ),
+        (
+            sensor(port=4, function='"a"', type='"heat"'),
+            ["sensor[0].type: 'heat' is not allowed: 'electricity', 'gas' or 'water'"],
+        ),
+        (
+            sensor(port=1, function='"a"', type='"gas"'),
+            ["sensor[0].type: 'gas' is not allowed: 'electricity' for a sensor of class analog"],
+        ),
+        (
+            sensor(port=1, function='"a"', **{"class": '"uart"'}),
+            ["sensor[0].class: 'uart' is not allowed: 'analog' or 'pulse'"],
+        ),
+        (
+            sensor(port=1, function='"a"', constant=1),
+            ["sensor[0].port: 1 is not allowed: 2 to 5 for a sensor of class pulse"],
+        ),
+        (
+            sensor(port=5, function='"a"', clamp_a=50),
+            ["sensor[0].port: 5 is not allowed: 1 to 3 for a sensor of class analog"],
+        ),
+        (
+            sensor(port=2, function='"a"', clamp_a=50, constant=1),
+            ["sensor[0]: clamp_a and voltage_v are for analog sensors, constant for pulse sensors: not both"],
+        ),
+        (
+            sensor(port=2, function='"a"', constant=1, **{"class": '"analog"'}),
+            ["sensor[0].constant: not for a sensor of class analog"],
+        ),
+        (
+            sensor(port=1, function='"a"') + sensor(port=1, function='"a"'),
+            ["sensor[1].port: 1 is already that of sensor[0]", "sensor[1].function: 'a' is already that of sensor[0]"],
+        ),
+        (sensor(port=1, function='"a"', id='"X"'), ["sensor[0].id: 'X' is not allowed: 32 lower-case hex digits"]),
+        (LEAST + "[board]\nrate_hz = 99", ["board.rate_hz: 99 is not allowed: 100 to 100000"]),
+        (LEAST + "[board]\nmin_width_ms = -1", ["board.min_width_ms: -1 is not allowed: 0 to 1000"]),
+        (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: at least one character"]),
+        (LEAST + "[mqtt]\nport = 0", ["mqtt.port: 0 is not allowed: 1 to 65535"]),
+        (
+            LEAST + '[mqtt]\nbroker = "mqtt://x"',
+            ["mqtt.broker: 'mqtt://x' is not allowed: 'embedded', or a host name or address without mqtt:// and port"],
+        ),
+        (LEAST + '[mqtt]\nbroker = "x"\nlisten = "0.0.0.0"', ['mqtt.listen: only with broker = "embedded"']),
+        (
+            LEAST + '[mqtt]\nusername = "x"',
+            ["mqtt.username: only for another broker; the embedded one asks for no login"],
+        ),
+        (LEAST + '[mqtt]\nbroker = "x"\npassword_file = "p"', ["mqtt.password_file: needs mqtt.username"]),
+        (LEAST + '[device]\nname = ""', ["device.name: '' is not allowed: 1 to 64 printable characters"]),
+        ("sensor = 1", ["sensor: 1 is not allowed: a valid list"]),
+        ("board = 1\nmqtt = 2\nsensor = [3]", None),
+    ],
+)
+def test_each_fault_has_its_path_and_limit(text, expected):
+    found = faults(text)
+    assert found == expected if expected else len(found) == 3
+
+
+def test_the_rate_is_limited_by_the_converter():
+    three = "".join(sensor(port=port, function=f'"{port}"') for port in (1, 2, 3))
+    assert faults("[board]\nrate_hz = 200000\n" + three) == ["board.rate_hz: 200000 is not allowed: 100 to 100000"]
+    assert parse("[board]\nrate_hz = 100000\n" + three).board.rate_hz == 100_000  # 3 x 100 kHz fit into 500 kHz
+
+
+def test_all_faults_are_told_at_once():
+    text = (
+        "[board]\nrate_hz = 1\n[mqtt]\nport = 0\n"
+        + sensor(port=1, function='"a"', voltage_v=0)
+        + sensor(port=1, function='"a"', typo=1)
+    )
+    assert len(faults(text)) == 6
+
+
+def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "meter.toml"
+    file.write_text(
+        '[device]\nstate = "kept"\n[mqtt]\nbroker = "h"\nusername = "u"\npassword_file = "secret"\n' + LEAST
+    )
+    config = read_config(file)
+    assert state_dir(config, file) == tmp_path / "kept"
+    with pytest.raises(FileFaults) as caught:
+        read_login(config, file)
+    assert caught.value.lines() == [
+        f"{file}: mqtt.password_file: {tmp_path / 'secret'} can't be read: No such file or directory"
+    ]
+    (tmp_path / "secret").write_text("open sesame\n")
+    assert read_login(config, file) == ("u", "open sesame")
+    monkeypatch.setenv("XDG_STATE_HOME", "/x")
+    assert state_dir(parse(LEAST), file) == Path("/x/fluksometer")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/y")
+    assert state_dir(parse(LEAST), file) == Path("/y/.local/state/fluksometer")
+
+
+def test_a_missing_file_is_a_fault(tmp_path):
+    with pytest.raises(FileFaults) as caught:
+        read_config(tmp_path / "none.toml")
+    assert caught.value.lines() == [f"{tmp_path / 'none.toml'}: cannot be read: No such file or directory"]

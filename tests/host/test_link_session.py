@@ -1,0 +1,263 @@
+"""The conversation with the board, without a port: bytes in, events out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fluksometer.domain.link_events import (
+    BoardAtPrompt,
+    BoardLogged,
+    BoardSaidHello,
+    BoardSilent,
+    FramesDropped,
+    PulsesCounted,
+    RecordRefused,
+    RecordsMissed,
+    SequenceBroke,
+    SettingsRefused,
+    TextSeen,
+    UnknownKind,
+    WindowClosed,
+    WireVersionDiffers,
+)
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.link_session import GREET_EVERY_S, SETTINGS_TRIES, LinkSession
+from fluksometer.shared import frame, records
+from fluksometer.shared.deframer import LineDeframer
+
+WANTED = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24, min_width_us=5000)
+
+
+def record(kind, seq, payload=b""):
+    return bytes(frame.to_host(frame.seal(kind, seq, payload)))
+
+
+def hello(seq=0, *, boot_id=7, wire=1, rate_hz=20_000):
+    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, rate_hz, 5000, 1_000_000)
+    return record(records.HELLO.kind, seq, records.HELLO.pack(*values, "Pico"))
+
+
+def pulse(seq, count=1):
+    return record(records.PULSE.kind, seq, records.PULSE.pack(4, 2_000_000, count, 1_000_000, 0, 0))
+
+
+def clamp(seq):
+    return record(records.CLAMP.kind, seq, records.CLAMP.pack(1, 0, 2_000_000, 0, 0, 0, 0, 20_000, 0, 0))
+
+
+def opened():
+    session = LinkSession(WANTED)
+    session.open(0.0)
+    return session
+
+
+def known():
+    session = opened()
+    session.feed(hello(), 0.0)
+    session.data_to_send()
+    return session
+
+
+def kinds(events):
+    return [type(event) for event in events]
+
+
+def asked(session):
+    """Names of the records the session wants sent."""
+    data = session.data_to_send()
+    assert b"\x03" not in data
+    return [records.TO_BOARD[kind].name for kind, _seq, _payload in LineDeframer().push(data)]
+
+
+def test_it_greets_until_a_hello_comes():
+    session = opened()
+    assert asked(session) == ["greet"]
+    assert session.next_deadline_s() == GREET_EVERY_S
+    session.tick(1.9)
+    assert asked(session) == []
+    session.tick(2.0)
+    assert asked(session) == ["greet"]
+    assert kinds(session.feed(hello(), 2.1)) == [BoardSaidHello]
+    session.tick(9.0)
+    assert asked(session) == []
+
+
+def test_its_own_records_are_numbered():
+    session = opened()
+    session.tick(2.0)
+    session.tick(4.0)
+    assert [seq for _kind, seq, _payload in LineDeframer().push(session.data_to_send())] == [0, 1, 2]
+
+
+def test_records_before_a_hello_are_held_out():
+    session = opened()
+    assert session.feed(pulse(3) + clamp(4), 0.1) == []
+    assert session.counts.held_out == 2
+    assert kinds(session.feed(hello(5) + pulse(6) + clamp(7), 0.2)) == [BoardSaidHello, PulsesCounted, WindowClosed]
+
+
+def test_gaps_are_counted():
+    session = known()
+    assert session.feed(pulse(4), 1.0)[0] == RecordsMissed(3)
+    assert session.feed(hello(7), 1.0)[0] == RecordsMissed(2)
+    assert session.counts.missed == 5
+
+
+def test_sequence_numbers_wrap():
+    session = opened()
+    session.feed(hello(0xFFFFFFFF), 0.0)
+    assert kinds(session.feed(pulse(0), 1.0)) == [PulsesCounted]
+    assert session.counts.missed == 0
+
+
+def test_a_duplicate_is_dropped_and_counted():
+    session = known()
+    session.feed(pulse(1), 1.0)
+    assert session.feed(pulse(1), 1.0) == []
+    assert session.counts.duplicates == 1
+
+
+def test_a_restart_whose_hello_was_lost_is_asked_about():
+    session = known()
+    session.feed(pulse(100), 1.0)
+    assert session.feed(pulse(1), 2.0) == [SequenceBroke(1)]
+    assert asked(session) == ["greet"]
+    assert session.feed(pulse(2), 2.1) == []
+    events = session.feed(hello(3, boot_id=8) + pulse(4), 2.2)
+    assert kinds(events) == [BoardSaidHello, PulsesCounted]
+    assert events[0].new_boot
+
+
+def test_numbers_that_fell_within_one_boot_are_followed():
+    session = known()
+    session.feed(pulse(100), 1.0)
+    session.feed(pulse(1), 2.0)
+    events = session.feed(hello(3) + pulse(4), 2.2)
+    assert kinds(events) == [BoardSaidHello, PulsesCounted]
+    assert not events[0].new_boot
+
+
+def test_records_lost_while_the_link_was_closed_are_counted():
+    session = known()
+    session.open(10.0)
+    events = session.feed(hello(31), 10.1)
+    assert events[0] == RecordsMissed(30)
+    assert not events[1].new_boot
+
+
+def test_other_settings_are_asked_for_until_a_hello_shows_them():
+    session = opened()
+    session.data_to_send()
+    session.feed(hello(0, rate_hz=500), 0.0)
+    assert asked(session) == ["settings"]
+    session.tick(2.0)
+    assert asked(session) == ["settings"]
+    assert kinds(session.feed(hello(1), 2.1)) == [BoardSaidHello]
+    session.tick(5.0)
+    assert asked(session) == []
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_board_that_refuses_settings_is_told_of_once(answers):
+    session = opened()
+    session.data_to_send()
+    session.feed(hello(0, rate_hz=500), 0.0)
+    events = []
+    for second in range(1, 30):
+        events += session.tick(second)
+        if answers and session.data_to_send():
+            events += session.feed(hello(second, rate_hz=500), second)
+    why = "rate_hz is 500, not 20000" if answers else "no answer"
+    assert [event for event in events if isinstance(event, SettingsRefused)] == [SettingsRefused(why)]
+    assert SETTINGS_TRIES == 3
+
+
+def test_another_wire_version_is_told_once_and_nothing_is_taken():
+    session = opened()
+    events = session.feed(hello(0, wire=2) + hello(1, wire=2) + pulse(2), 0.0)
+    assert events == [WireVersionDiffers(2, 1)]
+    assert session.counts.held_out == 1
+
+
+def test_unknown_kinds_and_bad_fields_are_counted_and_skipped():
+    session = known()
+    bad = record(records.PULSE.kind, 2, bytes(records.PULSE.size))
+    events = session.feed(record(0x33, 1) + bad + pulse(3), 1.0)
+    assert kinds(events) == [UnknownKind, RecordRefused, PulsesCounted]
+    assert (session.counts.unknown, session.counts.refused, session.counts.missed) == (1, 1, 0)
+
+
+def test_a_hello_with_a_bad_field_is_refused():
+    session = opened()
+    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x01"), 0.0)) == [RecordRefused]
+    assert kinds(session.feed(record(records.HELLO.kind, 0, b""), 0.0)) == [RecordRefused]
+
+
+def test_text_between_frames_is_shown():
+    session = known()
+    log = record(records.LOG.kind, 1, records.LOG.pack(2, 5, "careful"))
+    events = session.feed(b"Traceback (most recent call last):\r\n  MemoryError:\r\n" + log, 1.0)
+    assert [event.text for event in events if isinstance(event, TextSeen)] == [
+        "Traceback (most recent call last):",
+        "  MemoryError:",
+    ]
+    assert isinstance(events[0], BoardLogged)
+    assert session.counts.dropped == 0
+
+
+def test_dropped_frames_are_counted():
+    session = known()
+    assert session.feed(b"\x00\x07\x01\x02\x00", 1.0) == [FramesDropped(1)]
+
+
+def test_a_board_at_its_prompt_is_told_of_once():
+    session = opened()
+    sent = session.data_to_send()
+    session.feed(b"MicroPython v1.26.1 on 2025-09-11\r\n>>> " + sent.strip() + b"\r\n>>> ", 0.5)
+    events = []
+    for tenth in range(5, 400):
+        events += session.tick(tenth / 10)
+    assert events == [TextSeen("MicroPython v1.26.1 on 2025-09-11"), BoardAtPrompt()]
+
+
+def test_a_silent_board_is_told_of_once():
+    session = known()
+    events = []
+    for second in range(1, 100):
+        events += session.tick(second)
+    assert events == [BoardSilent(10.0)]
+
+
+def stream():
+    return b"".join([hello(), clamp(1), b"noise\r\n", pulse(2), hello(3), clamp(4), pulse(9)])
+
+
+@given(st.lists(st.integers(0, len(stream())), max_size=30))
+def test_cut_places_do_not_matter(cuts):
+    whole = [event for event in opened().feed(stream(), 0.0) if not isinstance(event, TextSeen)]
+    session, events, start = opened(), [], 0
+    for cut in [*sorted(cuts), len(stream())]:
+        events += session.feed(stream()[start:cut], 0.0)
+        start = cut
+    assert [event for event in events if not isinstance(event, TextSeen)] == whole
+
+
+@given(st.lists(st.tuples(st.integers(0, len(stream()) - 1), st.integers(1, 255)), min_size=1, max_size=20))
+def test_damage_never_raises_and_makes_no_record(flips):
+    data = bytearray(stream())
+    for place, change in flips:
+        data[place] ^= change
+    true = {str(event) for event in known().feed(stream(), 0.0)}
+    for event in opened().feed(bytes(data), 0.0):
+        # Losing the first hello makes the second one the first; else only true records come out.
+        if isinstance(event, WindowClosed | PulsesCounted):
+            assert str(event) in true
+
+
+@given(st.lists(st.binary(max_size=3000), max_size=10))
+def test_garbage_never_raises(chunks):
+    session = opened()
+    for second, chunk in enumerate(chunks):
+        events = session.feed(chunk, second) + session.tick(second + 0.5)
+        assert not [event for event in events if isinstance(event, BoardSaidHello | WindowClosed | PulsesCounted)]
+    assert b"\x03" not in session.data_to_send()

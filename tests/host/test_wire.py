@@ -1,0 +1,31 @@
+"""The typed face of the shared records: every record of docs/wire.md has a reading with its very fields."""
+
+import dataclasses
+
+import pytest
+
+from fluksometer.domain import wire
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.shared import frame, records
+
+
+@pytest.mark.parametrize("layout", records.TO_HOST.values(), ids=lambda layout: layout.name)
+def test_every_record_decodes_into_its_reading(layout):
+    values = [max(low, 1) for _name, _code, low, _high in layout.fields] + (["text"] if layout.tail else [])
+    reading = wire.decode(layout.kind, layout.pack(*values))
+    names = [one[0] for one in layout.fields] + ([layout.tail] if layout.tail else [])
+    assert dataclasses.asdict(reading) == dict(zip(names, values, strict=True))
+
+
+def test_a_field_out_of_range_is_a_range_error():
+    with pytest.raises(wire.RangeError):
+        wire.decode(records.PULSE.kind, bytes(records.PULSE.size))  # port 0
+
+
+def test_requests_are_lines_without_control_bytes():
+    wanted = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24, min_width_us=5000)
+    line = wire.settings_line(3, wanted)
+    kind, seq, payload = frame.unseal(frame.unline(line))
+    assert (kind, seq, records.SETTINGS.unpack(payload)) == (0x81, 3, (20_000, 7, 24, 5000))
+    assert frame.unseal(frame.unline(wire.greet_line(0))) == (0x80, 0, b"")
+    assert not {0x01, 0x03, 0x04} & set(line)
