@@ -120,6 +120,15 @@ class Workshop:
     def _build(self, board: str, family: int, tree: Path, folder: Path) -> Path:
         began = time.monotonic()
         say(f"  building MicroPython {self.tag} for {board} (about a minute on two cores; log: {self.log})")
+        program = self._compile(board, tree, folder)
+        binary, image = folder / "firmware.bin", folder / "firmware.uf2"
+        run(["arm-none-eabi-objcopy", "-O", "binary", program, binary], self.log)
+        where = ["-b", hex(FLASH_START), "-f", hex(family)]
+        run([sys.executable, tree / "tools/uf2conv.py", *where, "-c", "-o", image, binary], self.log)
+        say(f"  built in {time.monotonic() - began:.0f} s")
+        return image
+
+    def _compile(self, board: str, tree: Path, folder: Path) -> Path:
         jobs = f"-j{len(os.sched_getaffinity(0))}"
         env = {
             "MICROPY_GIT_TAG": f"v{self.tag}",  # else it would ask git, and find this project's tags
@@ -127,29 +136,20 @@ class Workshop:
             "SOURCE_DATE_EPOCH": str(int((tree / "py/mpconfig.h").stat().st_mtime)),  # the release's date, not today's
             "MICROPY_MPYCROSS": str(folder / "mpy-cross/mpy-cross"),
         }
-        manifest = folder / "manifest.py"
-        manifest.write_text(MANIFEST)
-        without_cplusplus = self._without_cplusplus(folder / "empty")
         run(["make", "-C", tree / "mpy-cross", jobs, f"BUILD={folder / 'mpy-cross'}"], self.log, env=env)
+        manifest, build = folder / "manifest.py", folder / "build"
+        manifest.write_text(MANIFEST)
         settings = {
             "MICROPY_BOARD": board,
             "MICROPY_FROZEN_MANIFEST": manifest,
             "PICO_NO_PICOTOOL": 1,  # not in Debian; MicroPython's own uf2conv.py does its part
             "PICO_NO_UF2": 1,
         }
-        run(
-            ["cmake", "-S", tree / "ports/rp2", "-B", folder / "build", "-G", "Ninja"]
-            + [f"-D{name}={value}" for name, value in settings.items()],
-            self.log,
-            env=env | without_cplusplus,
-        )
-        run(["ninja", "-C", folder / "build", jobs], self.log, env=env)
-        binary, image = folder / "firmware.bin", folder / "firmware.uf2"
-        run(["arm-none-eabi-objcopy", "-O", "binary", folder / "build/firmware.elf", binary], self.log)
-        convert = [sys.executable, tree / "tools/uf2conv.py", "-b", hex(FLASH_START), "-f", hex(family)]
-        run([*convert, "-c", "-o", image, binary], self.log)
-        say(f"  built in {time.monotonic() - began:.0f} s")
-        return image
+        options = [f"-D{name}={value}" for name, value in settings.items()]
+        configure: list[str | Path] = ["cmake", "-S", tree / "ports/rp2", "-B", build, "-G", "Ninja", *options]
+        run(configure, self.log, env=env | self._without_cplusplus(folder / "empty"))
+        run(["ninja", "-C", build, jobs], self.log, env=env)
+        return build / "firmware.elf"
 
     def _without_cplusplus(self, folder: Path) -> dict[str, str]:
         """Settings that spare the maker the boards' C++ library (300 MB to download).

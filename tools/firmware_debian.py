@@ -194,7 +194,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """The contents of an upstream tarball, without its outer folder."""
     with tarfile.open(archive) as tar:
         if hasattr(tarfile, "data_filter"):
-            tar.extraction_filter = staticmethod(tarfile.data_filter)  # type: ignore[assignment]
+            tar.extraction_filter = staticmethod(tarfile.data_filter)
         for member in tar:
             _, _, member.name = member.name.partition("/")
             if member.islnk():

@@ -63,7 +63,7 @@ def _block(block: bytes, position: int, family: int) -> tuple[int, int, bytes] |
 
 
 def version_in(content: bytes) -> str | None:
-    """The MicroPython version of flash contents, such as "1.25.0"; None when it is not MicroPython."""
+    """The MicroPython version of flash contents; None when it is not MicroPython."""
     found = _VERSION.search(content)
     return found.group(1).decode() if found else None
 

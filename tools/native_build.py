@@ -51,7 +51,7 @@ class Foundry:
         wanted = self._stamp(module, arch)
         room = build_room(self.root, self.env)
         folder = room / "native" / "build" / arch / module.name
-        command = ["make", "-C", module, f"ARCH={arch}", f"PYTHON='{python}'", "size"]
+        command: list[str | Path] = ["make", "-C", module, f"ARCH={arch}", f"PYTHON='{python}'", "size"]
         # Relative where it can be: the linker writes this path into the module, which should not depend on the clone.
         command += [f"{name}={_beside(path, module)}" for name, path in (("MPY_DIR", tree), ("BUILD", folder))]
         log = folder.with_suffix(".log")

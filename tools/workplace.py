@@ -25,7 +25,7 @@ class ToolError(Exception):
 
 
 def micropython_tag(root: Path = ROOT) -> str:
-    """The pinned MicroPython version, such as "1.25.0". It is written in micropython.tag and nowhere else."""
+    """The pinned MicroPython version, as "major.minor.micro". It is written in micropython.tag and nowhere else."""
     return (root / "micropython.tag").read_text().strip()
 
 
