@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
         config = WORK / "fluksometer.toml"
         config.write_text(configuration(house, link, arguments.rate, arguments.mqtt), encoding="utf-8")
         bridge = start("bridge", FLUKSOMETER, "run", "-c", config)
-        bridge.wait_for("board_said_hello", 60)
+        bridge.wait_for("board_hello", 60)
         say(f"the bridge hears the board; MQTT: 127.0.0.1:{arguments.mqtt}, topics /sensor/# and /device/#")
         if arguments.http is not None:
             say("note: this version has no web interface yet, so nothing listens on the --http port")

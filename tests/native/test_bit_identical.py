@@ -11,7 +11,7 @@ from places import BIN, ROOT
 from fluksometer import metering
 from house.housefile import read_house
 from house.pico import EmulatedPico
-from house.prompt import Prompt, PromptError
+from house.rawrepl import BoardError, execute
 
 BLOCKS = Path(__file__).with_name("blocks.py")
 CALLS_TO_REFUSE = [
@@ -83,17 +83,16 @@ def on_linux(program: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def prompt(image, tmp_path_factory) -> Prompt:
-    """The prompt of an emulated Pico that holds nothing but the native module."""
+def chip(image) -> EmulatedPico:
+    """An emulated Pico that holds nothing but the native module."""
     pico = EmulatedPico(image, read_house(ROOT / "tools/house/houses/ideal.toml"))
     pico.run_for(2.0)
-    prompt = Prompt(pico)
     module = (ROOT / ".cache/native/armv6m/metering.mpy").read_bytes()
-    prompt.run("file = open('metering.mpy', 'wb')")
+    execute(pico, "file = open('metering.mpy', 'wb')")
     for at in range(0, len(module), 256):
-        prompt.run(f"file.write({module[at : at + 256]!r})")
-    prompt.run("file.close()")
-    return prompt
+        execute(pico, f"file.write({module[at : at + 256]!r})")
+    execute(pico, "file.close()")
+    return pico
 
 
 def test_x64_module_equals_cffi() -> None:
@@ -105,10 +104,12 @@ def test_x64_module_equals_cffi() -> None:
 
 
 @pytest.mark.emulated
-def test_armv6m_module_on_the_chip_equals_cffi(prompt: Prompt) -> None:
-    prompt.run(BLOCKS.read_text())
+def test_armv6m_module_on_the_chip_equals_cffi(chip: EmulatedPico) -> None:
+    execute(chip, BLOCKS.read_text())
     for seed, blocks, window in ((3, 24, 100), (4, 6, 700)):
-        assert prompt.run(f"print(digest({seed}, {blocks}, {window}))").strip() == host_digest(seed, blocks, window)
+        assert execute(chip, f"print(digest({seed}, {blocks}, {window}))", timeout_s=60).strip() == host_digest(
+            seed, blocks, window
+        )
 
 
 def test_x64_module_refuses_what_would_crash() -> None:
@@ -116,13 +117,13 @@ def test_x64_module_refuses_what_would_crash() -> None:
 
 
 @pytest.mark.emulated
-def test_armv6m_module_refuses_what_would_crash(prompt: Prompt) -> None:
-    assert prompt.run(REFUSALS).split("\r\n")[:-1] == [f"asked {len(CALLS_TO_REFUSE)}"]
+def test_armv6m_module_refuses_what_would_crash(chip: EmulatedPico) -> None:
+    assert execute(chip, REFUSALS).split("\r\n")[:-1] == [f"asked {len(CALLS_TO_REFUSE)}"]
 
 
 @pytest.mark.emulated
-def test_a_module_for_another_chip_is_refused_by_the_chip(prompt: Prompt) -> None:
+def test_a_module_for_another_chip_is_refused_by_the_chip(chip: EmulatedPico) -> None:
     module = (ROOT / ".cache/native/armv7emsp/metering.mpy").read_bytes()
-    prompt.run(f"file = open('other.mpy', 'wb'); file.write({module[:200]!r}); file.close()")
-    with pytest.raises(PromptError, match="incompatible"):
-        prompt.run("import other")
+    execute(chip, f"file = open('other.mpy', 'wb'); file.write({module[:200]!r}); file.close()")
+    with pytest.raises(BoardError, match="incompatible"):
+        execute(chip, "import other")
