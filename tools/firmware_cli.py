@@ -30,6 +30,7 @@ EXIT_NEEDS_BUILD = 3
 DESCRIPTION = """Yields the MicroPython image for a board; its path is the last line on stdout.
 
 Asked in this order: --from (or the environment's FLUKSOMETER_IMAGE), the cache, micropython.org, a build from source.
+With the environment's MICROPYTHON_DIR, a source tree of yours, it is built from that and nothing is downloaded.
 The version is the one in micropython.tag."""
 
 
@@ -40,6 +41,7 @@ class Request:
     board: str = "RPI_PICO"
     given: Path | None = None
     may_build: bool = True
+    own_source: bool = False  # the maker has a source tree: the image comes from it rather than from the project
     cache: Path = field(default_factory=lambda: CACHE / "firmware")
     site: str = SITE
 
@@ -53,12 +55,11 @@ def image(request: Request) -> Path | None:
     if _cached(target, family, tag):
         return target
     room = build_room()
-    say(f"firmware: {request.board}, MicroPython {tag}: asking {SITE}")
-    if _downloaded(request, target, room):
+    if not request.own_source and _downloaded(request, target, room):
         return target
     if not request.may_build:
         return None
-    say("firmware: building it from source instead")
+    say(f"firmware: building it from {'your source (MICROPYTHON_DIR)' if request.own_source else 'source instead'}")
     Workshop(room).image(request.board, family, target)
     say(f"firmware: built {target}")
     return target
@@ -89,6 +90,7 @@ def _cached(target: Path, family: int, tag: str) -> bool:
 
 def _downloaded(request: Request, target: Path, room: Path) -> bool:
     tag = micropython_tag()
+    say(f"firmware: {request.board}, MicroPython {tag}: asking {SITE}")
     with alone("download", room), scratch(room, "download") as folder:
         arrived = folder / target.name
         fault = download(request.board, tag, arrived, request.site)
@@ -133,7 +135,8 @@ def main(words: Sequence[str] = tuple(sys.argv[1:]), env: Mapping[str, str] = os
         if asked.print == "source":
             print(Workshop(build_room(), env).source())
             return 0
-        found = image(Request(asked.board, asked.given, may_build=not asked.no_build))
+        own_source = bool(env.get("MICROPYTHON_DIR"))
+        found = image(Request(asked.board, asked.given, may_build=not asked.no_build, own_source=own_source))
     except (ToolError, uf2.NotAnImage) as fault:
         say(f"firmware: {fault}")
         return 1

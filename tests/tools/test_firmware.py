@@ -178,6 +178,14 @@ def mpy_tree(folder: Path, version: str, prerelease: int = 0) -> Path:
     return folder
 
 
+def test_with_an_own_source_tree_nothing_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "download", lambda *_: pytest.fail("it asked the network"))
+    built: list[str] = []
+    monkeypatch.setattr(Workshop, "image", lambda _self, board, *_: built.append(board))
+    assert cli.image(cli.Request(cache=tmp_path, own_source=True)) == tmp_path / f"RPI_PICO-{TAG}.uf2"
+    assert built == ["RPI_PICO"]
+
+
 def test_a_maker_s_own_source_tree_is_used_when_it_fits(tmp_path: Path) -> None:
     tree = mpy_tree(tmp_path / "own", TAG)
     assert Workshop(tmp_path, {"MICROPYTHON_DIR": str(tree)}).source() == tree
