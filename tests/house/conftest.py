@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from fluksometer.faults import parse_toml
-from house.command import default_image
 from house.housefile import House
 from house.pico import EmulatedPico
 
@@ -20,17 +19,9 @@ def house_from() -> HouseFrom:
     return lambda text: parse_toml(text, House, source="house.toml")
 
 
-@pytest.fixture(scope="session")
-def image() -> Path:
-    """The MicroPython image that a maker flashes."""
-    found = default_image()
-    assert found is not None and found.is_file(), "no MicroPython image: build it with tools/firmware"
-    return found
-
-
 @pytest.fixture
 def boot(image: Path, house_from: HouseFrom) -> Iterator[Boot]:
-    """Makes emulated boards at their prompt, and closes them after the test."""
+    """Makes emulated boards that have come up on USB, and closes them after the test."""
     boards: list[EmulatedPico] = []
 
     def make(house: str = "", **options: object) -> EmulatedPico:
