@@ -7,12 +7,14 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from fluksometer import __version__
 from fluksometer.command import Command
 from fluksometer.errors import Failure
-from fluksometer.faults import FileFaults
+
+if TYPE_CHECKING:
+    from fluksometer.faults import FileFaults
 
 COMMANDS = {
     "run": "fluksometer.run_command:COMMAND",
@@ -51,7 +53,16 @@ def load(place: str) -> Command:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _main(arguments: list[str]) -> int:
     word = arguments[0] if arguments else "--help"
     if word in ("-h", "--help", "help"):
         print(overview())
@@ -76,7 +87,7 @@ def _run(word: str, command: Command, arguments: list[str]) -> int:
     command.configure(parser)
     try:
         return command.run(parser.parse_args(arguments))
-    except FileFaults as faults:
+    except _file_faults() as faults:  # asked only once something was raised, so that help needs no pydantic
         print("\n".join(faults.lines()), file=sys.stderr)
         return 2
     except Failure as failure:
@@ -84,9 +95,12 @@ def _run(word: str, command: Command, arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+
+
+def _file_faults() -> type["FileFaults"]:
+    from fluksometer.faults import FileFaults
+
+    return FileFaults
 
 
 def version() -> str:

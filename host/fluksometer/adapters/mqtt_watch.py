@@ -35,7 +35,8 @@ class MqttWatch:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Leave."""
+        """Leave. ``problem`` stays as it was."""
+        self._client.on_disconnect = None
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -1,0 +1,73 @@
+"""Which lines a person sees."""
+
+import structlog
+from host.making import make_hello, make_window
+
+from fluksometer.adapters.event_log import EventLog
+from fluksometer.domain.link_events import (
+    BoardAtPrompt,
+    BoardLogged,
+    BoardSaidHello,
+    FramesDropped,
+    HealthReported,
+    RecordsMissed,
+    WindowClosed,
+    WireVersionDiffers,
+)
+from fluksometer.domain.readings import BoardLog, Health
+
+HELLO = make_hello()
+
+
+def shown(*events):
+    with structlog.testing.capture_logs() as lines:
+        log = EventLog(structlog.get_logger())
+        for event in events:
+            if event is None:
+                log.begin_period()
+            else:
+                log.show(event)
+    return lines
+
+
+def test_hello_tells_who_the_board_is():
+    (line,) = shown(BoardSaidHello(HELLO, True))
+    assert (line["event"], line["chip"], line["clamps"], line["pulses"]) == ("board_hello", "rp2040", "1,2,3", "4,5")
+    assert (line["firmware"], line["boot_id"]) == ("0.1.0", "00000007")
+
+
+def test_faults_that_repeat_are_shown_once_a_period():
+    lines = shown(FramesDropped(1), FramesDropped(1), RecordsMissed(2), None, FramesDropped(5))
+    assert [line["event"] for line in lines] == ["frames_dropped", "records_missed", "frames_dropped"]
+
+
+def test_flags_are_shown_when_they_appear():
+    windows = [WindowClosed(HELLO, make_window(flags=flags)) for flags in (0, 1, 1, 5)]
+    lines = shown(*windows[:3], None, windows[3])
+    assert [line["flags"] for line in lines] == ["clipped", "clipped,no_signal"]
+
+
+def test_words_of_the_board_keep_their_level_and_lose_control_characters():
+    lines = shown(*(BoardLogged(HELLO, BoardLog(level=level, t_us=0, text="a\x1b[31mb\n")) for level in (1, 2, 3)))
+    assert [line["log_level"] for line in lines] == ["info", "warning", "error"]
+    assert lines[0]["text"] == "a [31mb "
+
+
+def test_what_helps_is_said():
+    lines = shown(WireVersionDiffers(2, 1), BoardAtPrompt())
+    assert lines[0]["reason"] == "board speaks wire 2, bridge 1: run ./flash.sh"
+    assert lines[1]["reason"] == "the board is at its prompt: reset it or run ./flash.sh"
+
+
+def test_records_the_board_dropped_are_shown():
+    health = Health(
+        t_us=0,
+        heap_free=1,
+        heap_used=1,
+        busy_us=0,
+        backlog_samples=0,
+        ring_samples=1,
+        records_dropped=3,
+        lines_dropped=0,
+    )
+    assert [line["event"] for line in shown(HealthReported(HELLO, health))] == ["board_health", "board_dropped_records"]

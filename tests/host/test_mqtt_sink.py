@@ -1,0 +1,75 @@
+"""The MQTT connection: what waits while there is none, and what a refusal looks like."""
+
+import subprocess
+import threading
+
+import pytest
+from host.conftest import MOSQUITTO, answers, free_port, wait_until
+
+from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink
+from fluksometer.domain.topics import Message
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A broker that asks for a login; answers its port."""
+    if not MOSQUITTO:
+        pytest.skip("mosquitto is not installed")
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "meter", "open sesame"], check=True, capture_output=True)
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\npassword_file {passwords}\nuser root\n")
+    broker = subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.DEVNULL)
+    wait_until(lambda: answers(port), "mosquitto")
+    yield port
+    broker.kill()
+    broker.wait()
+
+
+class Told(list):
+    """News of a sink, collected from paho's thread."""
+
+    def __init__(self):
+        super().__init__()
+        self.changed = threading.Event()
+
+    def __call__(self, news):
+        self.append(news)
+        self.changed.set()
+
+
+def make_sink(port, told, login=None):
+    return MqttSink(host="127.0.0.1", port=port, client_id="test", tell=told, login=login)
+
+
+def test_a_login_is_used(guarded):
+    told = Told()
+    sink = make_sink(guarded, told, ("meter", "open sesame"))
+    sink.publish(Message("/t", "old"))
+    sink.publish(Message("/t", "new"))
+    sink.start()
+    assert told.changed.wait(5)
+    sink.stop()
+    assert told == [BrokerUp()]
+    assert sink.published == 1  # of what waited, only the latest
+
+
+def test_a_refused_login_is_told_once(guarded):
+    told = Told()
+    sink = make_sink(guarded, told, ("meter", "wrong"))
+    sink.start()
+    wait_until(lambda: told, "news", 5)
+    threading.Event().wait(1.5)  # it tries again meanwhile
+    sink.stop()
+    assert told == [BrokerDown("the broker refuses the bridge: Not authorized")]
+
+
+def test_an_absent_broker_is_told_once_and_stopping_is_quick():
+    told = Told()
+    sink = make_sink(free_port(), told)
+    sink.start()
+    wait_until(lambda: told, "news", 5)
+    threading.Event().wait(1.5)
+    sink.stop()
+    assert told == [BrokerDown("the broker can't be reached")]

@@ -1,0 +1,70 @@
+"""The live table, beside a real bridge and without one."""
+
+import subprocess
+import sys
+import time
+
+from host.conftest import answers, environment, free_port, wait_until
+from host.test_service import greeted
+from rich.console import Console
+
+from fluksometer.domain.live_table import LiveTable
+from fluksometer.top_command import draw
+
+
+def top(port, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "fluksometer", "top", "--port", str(port), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+    )
+
+
+def test_it_shows_names_power_totals_and_age(rig):
+    rig.use("embedded")
+    bridge = greeted(rig)
+    rig.board.clamp(1, 248, 248 * 20_000 * 3600, wall_s=time.time())
+    rig.board.pulse(5, 3, edge_wall_s=time.time(), interval_us=30_000_000)
+    wait_until(lambda: answers(rig.port), "broker")
+    done = top(rig.port, "--plain", "--seconds", "1.5")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if "│" in line]
+    shown = {cells[0].strip(): [cell.strip() for cell in cells[1:4]] for cells in rows}
+    assert shown == {
+        "clamp 1": ["electricity", "2298 W", "2297 Wh"],
+        "clamp 2": ["electricity", "-", "-"],
+        "clamp 3": ["electricity", "-", "-"],
+        "pulse 4": ["electricity", "-", "-"],
+        "pulse 5": ["water", "28800 L/day", "30 L"],
+    }
+    assert bridge.stop() == 0
+
+
+def test_no_broker_is_told_and_fails():
+    port = free_port()
+    done = top(port, "--seconds", "0.5")
+    assert (done.returncode, done.stderr) == (1, f"fluksometer top: no broker answers at 127.0.0.1:{port}\n")
+
+
+def test_a_broker_without_readings_is_told_and_fails(rig):
+    rig.use("embedded")
+    bridge = rig.bridge()
+    bridge.wait_for_log("mqtt_up")
+    done = top(rig.port, "--seconds", "0.7")
+    assert done.returncode == 1
+    assert "no fresh gauge and no counter was heard: is the board connected to the bridge?" in done.stderr
+    assert bridge.stop() == 0
+
+
+def test_seconds_must_be_a_number_above_zero():
+    assert top(1, "--seconds", "0").returncode == 2
+    assert top(1, "--seconds", "x").returncode == 2
+
+
+def test_the_problem_is_the_title():
+    console = Console(width=80, file=None)
+    with console.capture() as captured:
+        console.print(draw(LiveTable(), 0.0, "no broker"))
+    assert "no broker" in captured.get()
