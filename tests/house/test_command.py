@@ -6,11 +6,13 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import house
-from house.command import COMMAND, default_image, default_link
+from house.command import COMMAND, _Report, default_image, default_link
+from house.pico import Pace
 
 HOUSES = Path(house.__file__).parent / "houses"
 ROOM = Path(house.__file__).parents[2]
@@ -98,3 +100,13 @@ def test_the_defaults_can_be_moved(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("FLUKSOMETER_IMAGE", "some.uf2")
     assert (default_link(), default_image()) == (tmp_path / "pico", Path("some.uf2"))
+
+
+def test_a_machine_that_is_too_slow_is_told_once_a_minute(capsys):
+    report = _Report(SimpleNamespace(nanos=0))
+    for _ in range(12):
+        report.tell(Pace(wall_s=10.0, emulated_s=7.1))
+    for _ in range(6):
+        report.tell(Pace(wall_s=10.0, emulated_s=10.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("0.71 x real time" in line and "--rate" in line for line in lines)

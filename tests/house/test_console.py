@@ -1,6 +1,7 @@
 """The pseudo-terminal: who is there, what passes through, and the link to it."""
 
 import os
+
 import pytest
 
 from house.console import LinkRefused, MemoryConsole, PtyConsole

@@ -62,11 +62,28 @@ def test_the_transmit_interrupt_comes_after_a_byte_and_can_be_acknowledged(mcu):
 
 
 @pytest.mark.emulated
-def test_a_uart_can_be_made_and_hears(boot):
+def test_a_uart_can_be_made_and_hears_a_telegram_at_line_speed(boot):
     board = boot()
-    execute(board, "from machine import UART, Pin\nuart = UART(1, 115200, tx=Pin(8), rx=Pin(9))")
-    board.mcu.uart[1].feed_byte(ord("x"))
-    assert execute(board, "print(uart.read())") == "b'x'\r\n"
+    execute(board, "from machine import UART, Pin\nuart = UART(1, 115200, tx=Pin(8), rx=Pin(9), rxbuf=2048)")
+    line = mends.SerialLine(board.mcu, 1, 115_200)
+    telegram = bytes(range(32, 127)) * 10
+    line.send(telegram[:400])
+    line.send(telegram[400:])
+    before = board.nanos
+    board.run_for(10 * len(telegram) / 115_200 / 2)
+    assert 400 < int(execute(board, "print(uart.any())")) < len(telegram)
+    assert board.nanos > before
+    board.run_for(0.1)
+    assert execute(board, f"print(uart.read() == {telegram!r})") == "True\r\n" and line.lost == 0
+
+
+def test_a_uart_that_nobody_reads_loses_what_does_not_fit(mcu):
+    line = mends.SerialLine(mcu, 0, 9600)
+    line.send(bytes(40))
+    mcu.clock.tick(39.5 * 10e9 / 9600)
+    assert (mcu.uart[0].rx_fifo.item_count, line.lost) == (32, 7)
+    mcu.clock.tick(10e9 / 9600)
+    assert line.lost == 8
 
 
 @pytest.mark.emulated

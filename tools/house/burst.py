@@ -3,7 +3,8 @@
 rp2040py pays two clock alarms and several Python calls for each sample; three clamps at 20 kS/s are then slower than real
 time. Nothing can tell when a sample was stored except by reading a DMA or ADC register or by taking the DMA's interrupt.
 So it is enough to bring the memory up to date at these moments: before each access to those registers and at the
-completion of each transfer count. Between them no work is done at all.
+completion of each transfer count. Between them no work is done at all, so memory ahead of the write address that was read last
+may still hold what stood there before: a program that asks where the DMA is before it reads, as it must, sees no difference.
 
 Times are integers in units of 1/1536 ns, in which the converter's clock (48 MHz, divider in 1/256) is exact
 (RP2040 datasheet 4.9.2: a conversion takes 96 clocks; DIV sets the period, INT + 1 + FRAC/256 clocks).

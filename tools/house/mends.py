@@ -111,6 +111,35 @@ def transmit_interrupt(uart: Any) -> None:
     uart.write_uint32 = write_uint32
 
 
+class SerialLine:
+    """Bytes into a UART at line speed. Defect 4: ``feed_byte`` forgets silently what does not fit into the 32-deep FIFO, and fed
+    at once a telegram does not fit. Here each byte takes its time on the line (start, 8 data, stop); one that finds the FIFO
+    full is lost as on the chip, and counted in ``lost``."""
+
+    def __init__(self, mcu: Any, number: int, baud: int) -> None:
+        self._uart = mcu.uart[number]
+        self._byte_ns = 10e9 / baud
+        self._waiting = bytearray()
+        self._alarm = mcu.clock.create_alarm(self._arrive)
+        self.lost = 0
+
+    def send(self, data: bytes) -> None:
+        """Puts bytes on the line, behind those that are still on it."""
+        idle = not self._waiting
+        self._waiting += data
+        if idle and data:
+            self._alarm.schedule(self._byte_ns)
+
+    def _arrive(self) -> None:
+        byte = self._waiting.pop(0)
+        if self._uart.rx_fifo.full:
+            self.lost += 1
+        else:
+            self._uart.feed_byte(byte)
+        if self._waiting:
+            self._alarm.schedule(self._byte_ns)
+
+
 def frames(mcu: Any) -> None:
     """Defect 8: the emulated host sends no start of frame to a device, so MicroPython never flushes what it printed before a
     program opened the port (it waits for 16 frames). While the firmware has that interrupt enabled, one comes each millisecond;
@@ -181,7 +210,7 @@ class UsbHost:
 
     Defect 1: rp2040py answers each armed OUT endpoint at once with an empty packet, so TinyUSB spins for ever and the chip
     never sleeps. Here the request waits (the latest only) until there are bytes, and is forgotten at a chip reset.
-    Defect 4, its cousin: bytes are handed over packet by packet at the pace of the bus, so that no FIFO runs over.
+    Bytes are handed over packet by packet at the pace of the bus, so that no FIFO runs over.
     Defect 5: rp2040py swallows whatever the board sends. Here an IN transfer stays armed (what a NAK does) while nobody has the
     port open or the program's queue is full, so that the firmware sees a host that does not read.
     Defect 6: rp2040py asserts DTR once and for ever. Here DTR follows whether a program has the port open.

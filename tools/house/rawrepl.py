@@ -17,10 +17,11 @@ class BoardError(Exception):
 
 
 def execute(pico: EmulatedPico, source: str, timeout_s: float = 10.0) -> str:
-    """What ``source`` prints on the board (an empty line would restart it, so nothing is sent as ``pass``); a running program is interrupted first. Times are emulated."""
+    """What ``source`` prints on the board; a running program is interrupted first. Times are emulated."""
     console = pico.console
     assert isinstance(console, MemoryConsole)
     _converse(pico, console, _INTERRUPT + _RAW, _RAW_PROMPT, timeout_s)
+    # Ctrl-D alone would restart the board, so nothing is sent as ``pass``.
     _converse(pico, console, (source or "pass").encode() + _RUN, b"OK", timeout_s)
     printed = _await(pico, console, _RUN, timeout_s)
     failed = _await(pico, console, _RUN, timeout_s)
