@@ -41,7 +41,8 @@ class Request:
     board: str = "RPI_PICO"
     given: Path | None = None
     may_build: bool = True
-    own_source: bool = False  # the maker has a source tree: the image comes from it rather than from the project
+    may_download: bool = True
+    own_source: bool = False  # the maker has a source tree
     cache: Path = field(default_factory=lambda: CACHE / "firmware")
     site: str = SITE
 
@@ -55,11 +56,11 @@ def image(request: Request) -> Path | None:
     if _cached(target, family, tag):
         return target
     room = build_room()
-    if not request.own_source and _downloaded(request, target, room):
+    if request.may_download and not request.own_source and _downloaded(request, target, room):
         return target
     if not request.may_build:
         return None
-    say(f"firmware: building it from {'your source (MICROPYTHON_DIR)' if request.own_source else 'source instead'}")
+    say(f"firmware: building it from {'your source (MICROPYTHON_DIR)' if request.own_source else 'source'}")
     Workshop(room).image(request.board, family, target)
     say(f"firmware: built {target}")
     return target
@@ -121,6 +122,7 @@ def arguments(words: Sequence[str], env: Mapping[str, str]) -> argparse.Namespac
         help="source: the path of MicroPython's source tree (or the environment's MICROPYTHON_DIR), fetched if needed",
     )
     parser.add_argument("--no-build", action="store_true", help=f"exit {EXIT_NEEDS_BUILD} rather than build")
+    parser.add_argument("--no-download", action="store_true", help="do not ask micropython.org")
     parsed = parser.parse_args(words)
     if parsed.given is None and env.get("FLUKSOMETER_IMAGE"):
         parsed.given = Path(env["FLUKSOMETER_IMAGE"])
@@ -135,8 +137,15 @@ def main(words: Sequence[str] = tuple(sys.argv[1:]), env: Mapping[str, str] = os
         if asked.print == "source":
             print(Workshop(build_room(), env).source())
             return 0
-        own_source = bool(env.get("MICROPYTHON_DIR"))
-        found = image(Request(asked.board, asked.given, may_build=not asked.no_build, own_source=own_source))
+        found = image(
+            Request(
+                asked.board,
+                asked.given,
+                may_build=not asked.no_build,
+                may_download=not asked.no_download,
+                own_source=bool(env.get("MICROPYTHON_DIR")),
+            )
+        )
     except (ToolError, uf2.NotAnImage) as fault:
         say(f"firmware: {fault}")
         return 1

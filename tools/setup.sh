@@ -170,7 +170,7 @@ setup_image() {
     [ "$status" != 0 ] || return 0
     [ "$status" = 3 ] || exit 1
     ensure toolchain
-    "$python" tools/firmware >/dev/null || exit 1
+    "$python" tools/firmware --no-download >/dev/null || exit 1 # it was just asked for
 }
 
 native_in_place() { [ -x .venv/bin/python ] && .venv/bin/python tools/native --check 2>/dev/null; }
