@@ -15,21 +15,22 @@ from house.housefile import House, read_house
 ROOT = Path(__file__).resolve().parent.parent
 FLUKSOMETER = Path(sys.executable).with_name("fluksometer")
 WORK = ROOT / ".cache/demo"
-DEFAULT_RATE_HZ = 20000
+DEFAULT_RATE_HZ = 4000
 STARTED = time.monotonic()
 
 EPILOG = """examples:
   ./tools/demo                          until Ctrl-C
   ./tools/demo --seconds 30             ends by itself; exit code 0 when readings came
   ./tools/demo --house my-house.toml    another house; tools/house/houses/ has some to copy from
-  ./tools/demo --rate 4000              fewer samples a second of each clamp: lighter for a slow machine
+  ./tools/demo --rate 20000             samples a second of each clamp: as many as the firmware takes by itself
 
 While it runs, in another terminal:
   mosquitto_sub -p 1883 -v -t '/sensor/#'
   .venv/bin/fluksometer top
 
-The rate trades detail for work: at the firmware's own 20000 Hz the emulation needs about half of one core of a desktop;
-where `ratio` in .cache/demo/emulate.log stays below 1 the house runs slower than the clock on the wall, and a lower rate helps."""
+The rate trades detail for work: 4000 samples a second are 80 of each mains cycle and leave half of a desktop core free; the
+firmware's own 20000 (400 of each cycle) need most of one. Where .cache/demo/emulate.log warns of a ratio below 1, the house
+runs slower than the clock on the wall, and a lower rate helps."""
 
 
 class DemoFailed(Exception):
