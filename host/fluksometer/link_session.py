@@ -29,6 +29,7 @@ SETTINGS_ANSWER_S = 2.0  # the board answers settings with a hello well within t
 SETTINGS_TRIES = 3
 QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
 SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
+CLOCK_FELL_US = 1_000_000  # records may be stamped a little before one that was sent earlier, but not by so much
 _SEQ_MOD = 1 << 32
 
 
@@ -49,6 +50,8 @@ class LinkSession:
         self._sent_lines: deque[str] = deque(maxlen=4)  # a board at its prompt echoes them
         self._next_seq = 0
         self._boot_id: int | None = None
+        self._latest_t_us = 0  # the board's clock, as far as it was seen in this boot
+        self._joining = True  # the first bytes of an opened link may be the rest of a frame
         self._expected_seq: int | None = None
         self._greet_at_s: float | None = None
         self._settings_at_s: float | None = None  # ask again when no hello came until then
@@ -65,19 +68,20 @@ class LinkSession:
         self._settings_at_s, self._settings_tries = None, 0
         self._quiet_at_s, self._silent_at_s = None, now_s + SILENT_S
         self._prompt_seen = self._wire_differs = False
+        self._joining = True
         self._ask_hello(now_s)
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""
         events: list[Event] = []
-        dropped = self._deframer.dropped
-        for kind, seq, payload in self._deframer.push(data):
+        records = self._join(data) if self._joining else self._deframer.push(data)
+        for kind, seq, payload in records:
             self._silent_at_s, self._prompt_seen = now_s + SILENT_S, False
             events += self._take_record(kind, seq, payload, now_s)
-        if self._deframer.dropped > dropped:
-            count = self._deframer.dropped - dropped
-            self.counts.dropped += count
-            events.append(FramesDropped(count))
+        if self._deframer.dropped:
+            self.counts.dropped += self._deframer.dropped
+            events.append(FramesDropped(self._deframer.dropped))
+            self._deframer.dropped = 0
         self._quiet_at_s = now_s + QUIET_S
         return events + self._take_text()
 
@@ -109,6 +113,18 @@ class LinkSession:
         return min((time_s for time_s in times if time_s is not None), default=None)
 
     # --- records ---
+
+    def _join(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        # Up to the first zero byte: a frame cut by the opening of the link is nobody's fault, and not counted.
+        end = data.find(0) + 1
+        if not end:
+            return self._deframer.push(data)
+        self._joining = False
+        records = self._deframer.push(data[:end])
+        if self._deframer.dropped:
+            self._deframer.dropped = 0
+            self._deframer.take_text()
+        return records + self._deframer.push(data[end:])
 
     def _take_record(self, kind: int, seq: int, payload: bytes, now_s: float) -> list[Event]:
         if kind == wire.HELLO_KIND:
@@ -151,6 +167,7 @@ class LinkSession:
             self.counts.refused += 1
             return [RecordRefused(str(error))]
         self.counts.records += 1
+        self._latest_t_us = max(self._latest_t_us, reading.t_us)
         match reading:
             case ClampWindow():
                 return [WindowClosed(self.hello, reading)]
@@ -173,9 +190,11 @@ class LinkSession:
             self.counts.refused += 1
             return [RecordRefused(str(error))]
         assert isinstance(hello, Hello)
-        new_boot = hello.boot_id != self._boot_id
+        # A clock that fell is a new boot too, should two boots ever draw the same number.
+        new_boot = hello.boot_id != self._boot_id or hello.t_us + CLOCK_FELL_US < self._latest_t_us
         if new_boot:
             self._boot_id, self._expected_seq, self._settings_tries = hello.boot_id, None, 0
+        self._latest_t_us = hello.t_us
         missed = self._missed_before(seq)
         if missed is None:  # the same boot, yet an older number: go on from here
             missed, self._expected_seq = 0, (seq + 1) % _SEQ_MOD

@@ -176,29 +176,31 @@ class Bridge:
     def _take(self, event: Event) -> None:
         self._event_log.show(event)
         match event:
-            case BoardSaidHello(hello=hello):
-                self._observe(hello, hello.t_us)
-                self._bank.take_hello(hello)
+            case BoardSaidHello(hello=hello, new_boot=new_boot):
+                if new_boot:
+                    self._clock.begin_boot()
+                self._observe(hello.t_us)
+                self._bank.take_hello(hello, new_boot)
                 self._publish(self._config_message(hello))
             case WindowClosed(hello=hello, window=window):
-                self._observe(hello, window.t_us)
+                self._observe(window.t_us)
                 end_s = self._clock.utc_s(window.t_us)
                 for message in self._bank.take_window(hello, window, end_s):
                     self._publish(message)
                 if end_s is not None:
                     self._latency.add(max(0.0, host_time().wall_s - end_s))
-            case PulsesCounted(hello=hello, pulses=pulses):
-                self._observe(hello, pulses.t_us)
+            case PulsesCounted(pulses=pulses):
+                self._observe(pulses.t_us)
                 edge_s = self._clock.utc_s(pulses.edge_us)
-                for message in self._bank.take_pulses(hello, pulses, edge_s, self._clock.utc_s(pulses.t_us)):
+                for message in self._bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us)):
                     self._publish(message)
-            case HealthReported(hello=hello, health=health):
-                self._observe(hello, health.t_us)
-            case BoardLogged(hello=hello, log=log):
-                self._observe(hello, log.t_us)
+            case HealthReported(health=health):
+                self._observe(health.t_us)
+            case BoardLogged(log=log):
+                self._observe(log.t_us)
 
-    def _observe(self, hello: Hello, t_us: int) -> None:
-        step_s = self._clock.observe(hello.boot_id, t_us, self._received)
+    def _observe(self, t_us: int) -> None:
+        step_s = self._clock.observe(t_us, self._received)
         if step_s:
             _log.warning("host_clock_stepped", seconds=round(step_s, 3))
         if step_s < 0:

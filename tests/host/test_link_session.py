@@ -32,8 +32,8 @@ def record(kind, seq, payload=b""):
     return bytes(frame.to_host(frame.seal(kind, seq, payload)))
 
 
-def hello(seq=0, *, boot_id=7, wire=1, rate_hz=20_000):
-    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, rate_hz, 5000, 1_000_000)
+def hello(seq=0, *, boot_id=7, wire=1, rate_hz=20_000, t_us=1_000_000):
+    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, rate_hz, 5000, t_us)
     return record(records.HELLO.kind, seq, records.HELLO.pack(*values, "Pico"))
 
 
@@ -135,6 +135,20 @@ def test_numbers_that_fell_within_one_boot_are_followed():
     events = session.feed(hello(3) + pulse(4), 2.2)
     assert kinds(events) == [BoardSaidHello, PulsesCounted]
     assert not events[0].new_boot
+
+
+def test_a_clock_that_fell_is_a_new_boot_even_with_the_same_number():
+    session = known()
+    session.feed(hello(50, t_us=90_000_000), 1.0)
+    (event,) = session.feed(hello(0, t_us=88_999_999), 2.0)
+    assert event.new_boot
+    assert kinds(session.feed(pulse(1), 2.1)) == [PulsesCounted]
+
+
+def test_a_frame_cut_by_the_opening_of_the_link_is_no_fault():
+    session = opened()
+    assert kinds(session.feed(clamp(0)[20:] + hello(1), 0.1)) == [BoardSaidHello]
+    assert session.counts.dropped == 0
 
 
 def test_records_lost_while_the_link_was_closed_are_counted():

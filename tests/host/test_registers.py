@@ -13,15 +13,16 @@ from fluksometer.domain.units import uwh_per_charge
 boots = st.lists(st.lists(st.tuples(st.integers(0, 10**12), st.booleans()), max_size=20), max_size=5)
 
 
-def play(boots, add):
+def play(boots, begin_boot, add):
     """Feed the records that arrive; answers the sum of what each boot had counted at its last arrived record."""
     counted = 0
-    for boot_id, steps in enumerate(boots, start=1):
+    for steps in boots:
+        begin_boot()
         value = last = 0
         for step, arrives in steps:
             value += step
             if arrives:
-                assert add(boot_id, value)
+                assert add(value)
                 last = value
         counted += last
     return counted
@@ -32,12 +33,12 @@ def test_clamp_energy_is_exact_whatever_is_lost(boots):
     register = ClampRegister(clamp_a=50, voltage_v=230)
     totals = [0]
 
-    def add(boot_id, charge):
-        taken = register.add(boot_id, 20_000, make_window(charge=charge))
+    def add(charge):
+        taken = register.add(20_000, make_window(charge=charge))
         totals.append(register.total_uwh)
         return taken
 
-    counted = play(boots, add)
+    counted = play(boots, register.begin_boot, add)
     assert register.total_uwh == int(counted * uwh_per_charge(rate_hz=20_000, clamp_a=50, voltage_v=230))
     assert totals == sorted(totals)
 
@@ -45,7 +46,7 @@ def test_clamp_energy_is_exact_whatever_is_lost(boots):
 @given(boots, st.integers(1, 65_535_999))
 def test_pulse_totals_are_exact_whatever_is_lost(boots, constant_milli):
     register = PulseRegister(constant_milli=constant_milli)
-    counted = play(boots, lambda boot_id, count: register.add(boot_id, make_pulses(count=count)))
+    counted = play(boots, register.begin_boot, lambda count: register.add(make_pulses(count=count)))
     assert register.total_milli == counted * constant_milli
 
 
@@ -54,7 +55,7 @@ def test_a_counter_that_goes_back_is_refused_and_counted(values):
     counter = BoardCounter()
     total = refused = highest = 0
     for value in values:
-        grown = counter.growth(1, value)
+        grown = counter.growth(value)
         if value < highest:
             refused += 1
             assert grown is None
@@ -67,7 +68,7 @@ def test_a_counter_that_goes_back_is_refused_and_counted(values):
 def test_a_duplicate_adds_nothing():
     register = PulseRegister(constant_milli=500)
     for _ in range(3):
-        assert register.add(1, make_pulses(count=4))
+        assert register.add(make_pulses(count=4))
     assert register.total_milli == 2000
 
 
@@ -75,7 +76,7 @@ def test_a_thousand_watts_for_an_hour():
     register = ClampRegister(clamp_a=50, voltage_v=230)
     lsb_for_1000_w = Fraction(1000, 230 * 50) / Fraction(33, 40960)
     for second in range(1, 3601):
-        register.add(1, 20_000, make_window(charge=int(lsb_for_1000_w * 1024 * 20_000 * second)))
+        register.add(20_000, make_window(charge=int(lsb_for_1000_w * 1024 * 20_000 * second)))
     assert register.total_uwh == 999_999_999  # the counter itself is whole, hence the last micro-watt-hour
     assert register.total_wh == 999
 
@@ -85,6 +86,6 @@ def test_a_change_of_rate_counts_each_part_at_its_own():
     register.use_rate(20_000)
     # Ten seconds at 20 kHz that were never reported, then the first window at 500 Hz, all at 100 LSB rms.
     charge = 100 * 1024 * 20_000 * 10 + 100 * 1024 * 500
-    register.add(1, 500, make_window(charge=charge, rms_lsb=100, samples=500))
+    register.add(500, make_window(charge=charge, rms_lsb=100, samples=500))
     second_uwh = 100 * 1024 * 500 * uwh_per_charge(rate_hz=500, clamp_a=50, voltage_v=230)
     assert register.total_uwh == int(11 * second_uwh)

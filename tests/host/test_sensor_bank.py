@@ -13,8 +13,8 @@ def payloads(messages):
     return [message.topic.rpartition("/")[2] + message.payload for message in messages]
 
 
-def take(bank, end_s, *, wh=0.0, rms_lsb=0, hello=HELLO):
-    return payloads(bank.take_window(hello, make_window(charge=int(wh * WH) + 1, rms_lsb=rms_lsb), end_s))
+def take(bank, end_s, *, wh=0.0, rms_lsb=0):
+    return payloads(bank.take_window(HELLO, make_window(charge=int(wh * WH) + 1, rms_lsb=rms_lsb), end_s))
 
 
 def test_a_clamp_tells_power_every_second_and_energy_when_it_changes():
@@ -37,7 +37,10 @@ def test_nothing_is_told_without_a_clock_but_all_is_counted():
 def test_totals_go_on_over_a_boot():
     bank = SensorBank([make_sensor()])
     take(bank, 1000.0, wh=5)
-    assert take(bank, 1001.0, wh=2, hello=make_hello(boot_id=8))[1] == 'counter[1001,7,"Wh"]'
+    bank.take_hello(HELLO, new_boot=False)
+    assert len(take(bank, 1001.0, wh=5)) == 1
+    bank.take_hello(make_hello(boot_id=8), new_boot=True)
+    assert take(bank, 1002.0, wh=2)[1] == 'counter[1002,7,"Wh"]'
 
 
 def test_a_window_that_goes_back_is_refused_whole():
@@ -58,7 +61,7 @@ def test_a_clock_set_back_does_not_silence_the_sensors():
 def test_disabled_and_unknown_ports_are_silent():
     bank = SensorBank([make_sensor(enabled=False)])
     assert take(bank, 1000.0) == []
-    assert bank.take_pulses(HELLO, make_pulses(count=1), 1000.0, 1000.0) == []
+    assert bank.take_pulses(make_pulses(count=1), 1000.0, 1000.0) == []
 
 
 def test_pulses_are_told_under_the_second_of_the_last_one():
@@ -66,7 +69,7 @@ def test_pulses_are_told_under_the_second_of_the_last_one():
 
     def pulses(count, edge_s, made_s):
         record = make_pulses(count=count, edge_us=int(edge_s * 1e6), t_us=int(made_s * 1e6))
-        return payloads(bank.take_pulses(HELLO, record, 1000.0 + edge_s, 1000.0 + made_s))
+        return payloads(bank.take_pulses(record, 1000.0 + edge_s, 1000.0 + made_s))
 
     assert pulses(0, 0, 0.9) == ['counter[1000,0,"Wh"]']
     assert pulses(1, 1.2, 1.9) == ['counter[1001,0.5,"Wh"]']
@@ -82,7 +85,7 @@ def test_a_flow_that_finds_no_second_waits_for_the_next_record():
 
     def pulses(count, edge_s, made_s):
         record = make_pulses(count=count, edge_us=int(edge_s * 1e6), t_us=int(made_s * 1e6))
-        return payloads(bank.take_pulses(HELLO, record, 1000.0 + edge_s, 1000.0 + made_s))
+        return payloads(bank.take_pulses(record, 1000.0 + edge_s, 1000.0 + made_s))
 
     pulses(1, 1.0, 1.1)
     pulses(2, 2.0, 2.1)

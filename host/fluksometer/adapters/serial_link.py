@@ -109,9 +109,9 @@ class SerialLink:
         self._hand_over(LinkUp(str(port.port), self._clock()))
         try:
             while not self._stopping.is_set():
-                data = port.read(max(1, port.in_waiting))
-                if data:
-                    self._hand_over(Chunk(data, self._clock()))
+                if data := port.read(1):
+                    time = self._clock()
+                    self._hand_over(Chunk(data + port.read(port.in_waiting), time))
                 self._write_out(port)
         finally:
             with self._lock:

@@ -17,23 +17,23 @@ class HostTime:
 
 
 class BoardClock:
-    """Latency only ever adds, so the smallest (host time - board time) of the last minute is the best offset."""
+    """Latency only ever adds, so the smallest (host time - board time) of late is the best offset."""
 
-    def __init__(self, window_s: float = 60.0) -> None:
+    def __init__(self, window_s: float = 10.0) -> None:
         self._window_s = window_s
-        self._boot_id: int | None = None
         # (mono_s, offset_s), offsets rising, so that the first is the least
         self._offsets: deque[tuple[float, float]] = deque()
         self._host: HostTime | None = None
 
-    def observe(self, boot_id: int, t_us: int, host: HostTime) -> float:
+    def begin_boot(self) -> None:
+        """The board's clock begins at zero again."""
+        self._offsets.clear()
+
+    def observe(self, t_us: int, host: HostTime) -> float:
         """A record stamped ``t_us`` was received at ``host``.
 
         Answers by how many seconds the host's wall clock was stepped since the record before (0.0: not).
         """
-        if boot_id != self._boot_id:
-            self._boot_id = boot_id
-            self._offsets.clear()
         offset_s = host.mono_s - t_us / 1e6
         while self._offsets and self._offsets[-1][1] >= offset_s:
             self._offsets.pop()
@@ -48,7 +48,7 @@ class BoardClock:
 
     def utc_s(self, t_us: int) -> float | None:
         """UTC in seconds of a moment of the present boot; None before any record, and while the host's clock is not set."""
-        if self._host is None or self._host.wall_s < CLOCK_SET_S:
+        if self._host is None or not self._offsets or self._host.wall_s < CLOCK_SET_S:
             return None
         return t_us / 1e6 + self._offsets[0][1] + (self._host.wall_s - self._host.mono_s)
 

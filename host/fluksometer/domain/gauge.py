@@ -24,17 +24,18 @@ class PulseGauge:
         self.value: int | None = None  # W or L/day; None: not known yet
         self._medium = medium
         self._constant_milli = constant_milli
-        self._boot_id: int | None = None
         self._count = 0
         self._edge_us = 0
 
-    def take(self, boot_id: int, pulses: PulseCount) -> int | None:
+    def begin_boot(self) -> None:
+        """The board has started anew: its count and its clock begin at zero."""
+        self._count, self._edge_us = 0, 0
+
+    def take(self, pulses: PulseCount) -> int | None:
         """The flow to publish now, None when there is nothing new.
 
         A value repeats when pulses came, not when they only stayed out.
         """
-        if boot_id != self._boot_id:
-            self._boot_id, self._count, self._edge_us = boot_id, 0, 0
         if pulses.count < self._count:
             return None
         before = self.value

@@ -15,15 +15,16 @@ class BoardCounter:
     def __init__(self) -> None:
         self.refused = 0  # values that went backwards without a new boot
         self.last = 0
-        self._boot_id: int | None = None
 
-    def growth(self, boot_id: int, value: int) -> int | None:
+    def begin_boot(self) -> None:
+        """The board has started anew, and its counter with it."""
+        self.last = 0
+
+    def growth(self, value: int) -> int | None:
         """How far the counter went since the last value; since zero after a boot.
 
         None when it went backwards: refused and counted.
         """
-        if boot_id != self._boot_id:
-            self._boot_id, self.last = boot_id, 0
         if value < self.last:
             self.refused += 1
             return None
@@ -52,14 +53,18 @@ class ClampRegister:
         """Whole watt-hours, rounded down."""
         return self.total_uwh // 1_000_000
 
+    def begin_boot(self) -> None:
+        """The board's counter begins at zero again; the total goes on."""
+        self._counter.begin_boot()
+
     def use_rate(self, rate_hz: int) -> None:
         """The board has said its sampling rate: what grows until a window says otherwise was sampled at the first one."""
         if self._rate_hz is None:
             self._rate_hz = rate_hz
 
-    def add(self, boot_id: int, rate_hz: int, window: ClampWindow) -> bool:
+    def add(self, rate_hz: int, window: ClampWindow) -> bool:
         """Take the growth up to this window, sampled at ``rate_hz``. False when it is refused."""
-        grown = self._counter.growth(boot_id, window.charge)
+        grown = self._counter.growth(window.charge)
         if grown is None:
             return False
         earlier = 0
@@ -91,9 +96,13 @@ class PulseRegister:
         """Records refused because the board's counter went backwards."""
         return self._counter.refused
 
-    def add(self, boot_id: int, pulses: PulseCount) -> bool:
+    def begin_boot(self) -> None:
+        """The board's counter begins at zero again; the total goes on."""
+        self._counter.begin_boot()
+
+    def add(self, pulses: PulseCount) -> bool:
         """Take the pulses since the last record. False when the record is refused."""
-        grown = self._counter.growth(boot_id, pulses.count)
+        grown = self._counter.growth(pulses.count)
         if grown is None:
             return False
         self.total_milli += grown * self._constant_milli

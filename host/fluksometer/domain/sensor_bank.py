@@ -25,7 +25,7 @@ class ClampSensor:
 
     def take(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
         """Count the window, and publish it when its end (UTC) is known."""
-        if not self.register.add(hello.boot_id, hello.rate_hz, window) or end_s is None:
+        if not self.register.add(hello.rate_hz, window) or end_s is None:
             return []
         messages = []
         if (second := self.stamps[0].take(end_s)) is not None:
@@ -50,12 +50,12 @@ class PulseSensor:
         self._published_milli: int | None = None
         self._waiting: int | None = None  # a flow that found its second taken
 
-    def take(self, hello: Hello, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
+    def take(self, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
         """Count the pulses, and publish when the times (UTC) of the last pulse and of this record are known."""
         before = self.register.total_milli
-        if not self.register.add(hello.boot_id, pulses):
+        if not self.register.add(pulses):
             return []
-        flow = self.gauge.take(hello.boot_id, pulses)
+        flow = self.gauge.take(pulses)
         self._waiting = self._waiting if flow is None else flow
         if made_s is None:
             return []
@@ -91,22 +91,25 @@ class SensorBank:
         both: list[ClampSensor | PulseSensor] = [*self.clamps.values(), *self.pulses.values()]
         return sum(one.register.refused for one in both)
 
-    def take_hello(self, hello: Hello) -> None:
-        """The board has said its sampling rate."""
+    def take_hello(self, hello: Hello, new_boot: bool) -> None:
+        """The board has said its sampling rate, and whether its counters began at zero since its last hello."""
         for clamp in self.clamps.values():
             clamp.register.use_rate(hello.rate_hz)
+            if new_boot:
+                clamp.register.begin_boot()
+        for sensor in self.pulses.values() if new_boot else ():
+            sensor.register.begin_boot()
+            sensor.gauge.begin_boot()
 
     def take_window(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
         """Messages of a clamp window; none when its port is no enabled clamp."""
         clamp = self.clamps.get(window.port)
         return clamp.take(hello, window, end_s) if clamp else []
 
-    def take_pulses(
-        self, hello: Hello, pulses: PulseCount, edge_s: float | None, made_s: float | None
-    ) -> list[Message]:
+    def take_pulses(self, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
         """Messages of a pulse record; none when its port is no enabled pulse input."""
         sensor = self.pulses.get(pulses.port)
-        return sensor.take(hello, pulses, edge_s, made_s) if sensor else []
+        return sensor.take(pulses, edge_s, made_s) if sensor else []
 
     def clock_set_back(self) -> None:
         """The host's clock was stepped back: seconds already used no longer count."""
