@@ -1,5 +1,7 @@
 """The release firmware on the emulated chip: what it measures, counts and survives."""
 
+from itertools import pairwise
+
 import pytest
 
 from fluksometer.shared.records import GREET
