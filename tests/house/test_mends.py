@@ -173,3 +173,20 @@ def test_a_reset_forgets_what_was_held(boot):
     board.console.reading = True
     assert board.run_until(lambda: board.usb.enumerated, 2)
     assert execute(board, "print(1 + 1)") == "2\r\n"
+
+
+@pytest.mark.emulated
+def test_each_boot_draws_other_random_numbers(boot):
+    draw = "import os; print(os.urandom(8))"
+    first, second = boot(), boot()
+    drawn = {execute(first, draw), execute(second, draw)}
+    first.power_cycle()
+    first.run_until(lambda: first.usb.enumerated, 2)
+    assert len(drawn | {execute(first, draw)}) == 3
+
+
+@pytest.mark.emulated
+def test_a_board_has_an_id_of_its_own_and_keeps_it(boot):
+    look = "import machine; print(machine.unique_id().hex())"
+    first, same, other = (execute(boot(f"[converter]\nseed = {seed}"), look).strip() for seed in (1, 1, 2))
+    assert first == same != other and len(first) == 16

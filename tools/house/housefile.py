@@ -68,7 +68,10 @@ class Mains(Table):
 
 
 class Converter(Table):
-    """The Pico's converter: its measured curve (data/README.md), noise in LSB rms, an error of the bias in LSB."""
+    """The Pico's converter: its measured curve (data/README.md), noise in LSB rms, an error of the bias in LSB.
+
+    ``seed`` makes this board: its noise and its unique id.
+    """
 
     curve: Literal["ideal", "rp2040-a", "rp2040-b", "rp2040-c", "rp2350-a", "rp2350-b", "rp2350-c"] = "ideal"
     noise_lsb: float = Field(default=0.0, ge=0, le=50)

@@ -6,6 +6,7 @@ property leaves no other way (input_selection).
 
 from collections.abc import Callable
 from importlib.metadata import version
+from secrets import randbits
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -17,6 +18,13 @@ from rp2040py.usb.cdc import CDC_DTR, CDC_RTS, USBCDC
 from house.converter import Source
 
 MENDED_VERSION: Final = "0.3.6"
+
+_ROSC_PAGE: Final = 0x40060
+_ROSC_RANDOMBIT: Final = 0x1C
+
+_READ_UNIQUE_ID: Final = 0x4B
+_UID_DELAY: Final = 6
+"""The first byte of the id answers the sixth byte sent: command, four dummies, then one for each byte wanted."""
 
 _SSI_WRITES: Final = (0x02, 0x20, 0xD8)
 """Flash commands that change it: program a page, erase a sector, erase a block."""
@@ -46,6 +54,7 @@ def mend(mcu: Any, source: Source) -> None:
     free_run_restart(mcu.adc)
     conversions(mcu, source)
     frames(mcu)
+    random_bits(mcu)
     for uart in mcu.uart:
         transmit_interrupt(uart)
 
@@ -109,6 +118,34 @@ def transmit_interrupt(uart: Any) -> None:
 
     uart.check_interrupts = check_interrupts
     uart.write_uint32 = write_uint32
+
+
+def random_bits(mcu: Any) -> None:
+    """Defect 9: the ring oscillator's RANDOMBIT is always one, so that each boot draws the same "random" numbers (a boot could
+    not be told from the one before). Here the bits come from this machine's entropy, as on the chip they come from noise."""
+    oscillator = mcu.peripherals[_ROSC_PAGE]
+    read = oscillator.read_uint32
+
+    def read_uint32(offset: int) -> int:
+        return randbits(1) if offset & 0xFFF == _ROSC_RANDOMBIT else int(read(offset))
+
+    oscillator.read_uint32 = read_uint32
+
+
+def unique_id(mcu: Any, uid: bytes) -> None:
+    """Defect 10: the emulated flash chip has no unique id (all ones), so that all boards are the same one. Its command 0x4B
+    takes four dummy bytes, then answers eight bytes of ``uid``."""
+    ssi = mcu.ssi
+    shift = ssi._shift_byte
+
+    def shift_byte(byte_out: int) -> int:
+        answer = int(shift(byte_out))
+        position = len(ssi._tx_buffer) - _UID_DELAY
+        if ssi._tx_buffer[0] == _READ_UNIQUE_ID and 0 <= position < len(uid):
+            return uid[position]
+        return answer
+
+    ssi._shift_byte = shift_byte
 
 
 class SerialLine:

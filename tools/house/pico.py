@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -101,6 +102,7 @@ class EmulatedPico:
     def _attach_house(self, house: House, exact: bool) -> None:
         source = HouseSource(house)
         mends.mend(self.mcu, source)
+        mends.unique_id(self.mcu, sha256(f"emulated Pico {house.converter.seed}".encode()).digest()[:8])
         self.burst = None if exact else BurstConverter(self.mcu, source)
         self._lines = [PulseLine(self.mcu, pulse) for pulse in house.pulse]
 
