@@ -1,0 +1,161 @@
+"""Benchmarks on the emulated Pico: JSON lines {"bench", "metric", "value", "unit"} on stdout, progress on stderr."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench_programs import PLAIN, READY, VIPER
+from fluksometer.faults import parse_toml
+from fluksometer.shared.deframer import Deframer
+from fluksometer.shared.frame import seal, to_board
+from fluksometer.shared.records import CLAMP, HEALTH, SETTINGS
+from house.command import default_image
+from house.housefile import House
+from house.pico import CORE_HZ, EmulatedPico
+from house.rawrepl import execute
+
+ROOT = Path(__file__).resolve().parent.parent
+FLUKSOMETER = Path(sys.executable).with_name("fluksometer")
+HOUSE = """
+[converter]
+noise_lsb = 1.0
+[[clamp]]
+port = 1
+current_a = 10.0
+[[clamp]]
+port = 2
+current_a = 5.0
+[[clamp]]
+port = 3
+current_a = 25.0
+[[pulse]]
+port = 4
+rate_hz = 10.0
+bounce_ms = 2
+"""
+DEMO_RATE_HZ, FULL_RATE_HZ = 4000, 20000
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def tell(bench: str, metric: str, value: float, unit: str) -> None:
+    """One figure."""
+    print(json.dumps({"bench": bench, "metric": metric, "value": round(value, 4), "unit": unit}), flush=True)
+
+
+def image() -> Path:
+    """The image that set-up left in the cache."""
+    found = default_image()
+    if found is None:
+        raise SystemExit("bench: no MicroPython image: run tools/firmware")
+    return found
+
+
+def flashed(folder: Path) -> Path:
+    """A file system that flash.sh has written."""
+    say("flashing an emulated Pico with ./flash.sh")
+    (folder / "house.toml").write_text(HOUSE)
+    link, flash = folder / "pico", folder / "pico.flash"
+    command = [FLUKSOMETER, "emulate", "--house", folder / "house.toml", "--link", link, "--flash", flash]
+    emulator = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert emulator.stdout is not None and "ready" in emulator.stdout.readline()
+        subprocess.run([ROOT / "flash.sh", link], check=True, stdout=sys.stderr)
+    finally:
+        emulator.terminate()
+        emulator.wait(30)
+    return flash
+
+
+def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
+    """A board with the firmware, three seconds after power-up, sampling at this rate."""
+    own = folder / f"{rate_hz}.flash"
+    shutil.copy(flash, own)
+    pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=own)
+    pico.run_for(3.0)
+    pico.console.send(to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(rate_hz, 0b00111, 0b11000, 5000))))
+    pico.run_for(2.0)
+    pico.console.written.clear()
+    return pico
+
+
+def bench_native(folder: Path, full: bool) -> None:
+    """Cycles per sample of the same arithmetic: native module, viper, plain Python."""
+    pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=folder / "native.flash")
+    pico.run_for(2.0)
+    module = (ROOT / ".cache/native/armv6m/metering.mpy").read_bytes()
+    execute(pico, "module = open('/metering.mpy', 'wb')")
+    for at in range(0, len(module), 256):
+        execute(pico, f"module.write({module[at : at + 256]!r})")
+    execute(pico, "module.close()")
+    execute(pico, READY)
+    cycles = {}
+    for name, program in (("native", ""), ("viper", VIPER), ("plain_python", PLAIN)):
+        say(f"folding on the chip: {name}")
+        small_us, large_us, small, large = map(int, execute(pico, f"{program}\nmeasure({name})", timeout_s=120).split())
+        cycles[name] = (large_us - small_us) * CORE_HZ / 1e6 / (large - small)
+        tell("native", f"{name}_cycles_per_sample", cycles[name], "cycles")
+    tell("native", "native_speedup_over_viper", cycles["viper"] / cycles["native"], "ratio")
+    tell("native", "native_speedup_over_plain_python", cycles["plain_python"] / cycles["native"], "ratio")
+
+
+def bench_board(folder: Path, full: bool) -> None:
+    """The whole firmware: share of the core, heap, link, gaps, and how fast this machine emulates it."""
+    flash = flashed(folder)
+    seconds = {DEMO_RATE_HZ: 30.0, FULL_RATE_HZ: 600.0 if full else 30.0}
+    for rate_hz in (DEMO_RATE_HZ, FULL_RATE_HZ):
+        say(f"three clamps at {rate_hz} samples a second, {seconds[rate_hz]:.0f} s of emulated time")
+        pico = firmware_board(folder, flash, rate_hz)
+        busy, began = pico.busy_cycles, time.monotonic()
+        pico.run_for(seconds[rate_hz])
+        wall_s = time.monotonic() - began
+        tell_board(f"board_3x{rate_hz}", pico, busy, seconds[rate_hz], wall_s)
+        pico.close()
+
+
+def tell_board(bench: str, pico: EmulatedPico, busy_before: int, seconds: float, wall_s: float) -> None:
+    """The figures of one run."""
+    written = bytes(pico.console.written)
+    records = Deframer().push(written)
+    healths = [HEALTH.unpack(payload) for kind, _, payload in records if kind == HEALTH.kind]
+    clamps = [CLAMP.unpack(payload) for kind, _, payload in records if kind == CLAMP.kind]
+    tell(bench, "core_share", 100 * (pico.busy_cycles - busy_before) / (seconds * CORE_HZ), "%")
+    tell(bench, "fold_share", 100 * sum(health[3] for health in healths) / (len(healths) * 10e6), "%")
+    tell(bench, "heap_free", min(health[1] for health in healths), "bytes")
+    tell(bench, "longest_backlog", 1000 * max(health[4] for health in healths) / 3 / int(bench.split("x")[1]), "ms")
+    tell(bench, "link_rate", len(written) / seconds, "bytes/s")
+    tell(bench, "windows", len(clamps), "windows")
+    tell(bench, "gap_samples", max(clamp[3] for clamp in clamps), "samples")
+    tell(bench, "emulation_speed", seconds / wall_s, "x real time")
+
+
+BENCHES: dict[str, Callable[[Path, bool], None]] = {"native": bench_native, "board": bench_board}
+
+
+def main() -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="./tools/bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHES, []], help=f"which ones: {', '.join(BENCHES)}; without any all"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="the long forms: ten emulated minutes at 20000 samples a second"
+    )
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.names or BENCHES:
+            BENCHES[name](Path(folder), arguments.full)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
