@@ -190,3 +190,24 @@ def test_a_board_has_an_id_of_its_own_and_keeps_it(boot):
     look = "import machine; print(machine.unique_id().hex())"
     first, same, other = (execute(boot(f"[converter]\nseed = {seed}"), look).strip() for seed in (1, 1, 2))
     assert first == same != other and len(first) == 16
+
+
+@pytest.mark.parametrize(
+    ("dividend", "divisor"), [(100, 7), (0xFFFFFFFF, 3), (5, 9), (0x80000000, 0xFFFFFFFF), (42, 0)]
+)
+def test_the_divider_divides_and_costs_no_cycles(mcu, dividend, divisor):
+    sio, plain = 0xD0000000, RP2040()
+    for chip in (mcu, plain):
+        chip.write_uint32(sio + 0x60, dividend)
+        chip.write_uint32(sio + 0x64, divisor)
+    for register in (0x74, 0x78, 0x70, 0x78):  # remainder, state, quotient (its read changes the state), state
+        assert mcu.read_uint32(sio + register) == plain.read_uint32(sio + register)
+    assert (mcu.core.cycles, plain.core.cycles) == (0, 16)
+
+
+def test_the_signed_divider_is_as_before(mcu):
+    sio = 0xD0000000
+    mcu.write_uint32(sio + 0x68, -100 & 0xFFFFFFFF)
+    mcu.write_uint32(sio + 0x6C, 7)
+    assert [mcu.read_uint32(sio + register) for register in (0x70, 0x74)] == [-14 & 0xFFFFFFFF, -2 & 0xFFFFFFFF]
+    assert mcu.core.cycles == 0
