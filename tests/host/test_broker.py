@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from host.conftest import answers, free_port
+from host.rig import answers, free_port
 
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.errors import PortTaken

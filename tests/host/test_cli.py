@@ -8,7 +8,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from host.conftest import environment
+from host.rig import environment
 
 from fluksometer import cli
 from fluksometer.command import Command

@@ -4,7 +4,7 @@ import subprocess
 import threading
 
 import pytest
-from host.conftest import MOSQUITTO, answers, free_port, wait_until
+from host.rig import MOSQUITTO, answers, free_port, wait_until
 
 from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink
 from fluksometer.domain.topics import Message

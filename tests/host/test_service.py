@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from host.conftest import BridgeProcess, wait_until
+from host.rig import BridgeProcess, wait_until
 
 BROKERS = pytest.mark.parametrize("kind", ["embedded", "mosquitto"])
 

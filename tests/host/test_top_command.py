@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from host.conftest import answers, environment, free_port, wait_until
+from host.rig import answers, environment, free_port, wait_until
 from host.test_service import greeted
 from rich.console import Console
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_host
 

@@ -76,7 +76,9 @@ class EventLog:
             case BoardAtPrompt():
                 log.warning("board_at_prompt", reason="the board is at its prompt: reset it or run ./flash.sh")
             case BoardSilent(seconds=seconds):
-                log.warning("board_silent", seconds=seconds, reason="no record: is this the right port?")
+                log.warning(
+                    "board_silent", seconds=seconds, reason="no record: does the board run, and is this its port?"
+                )
             case PulsesCounted():
                 pass
 
