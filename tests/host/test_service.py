@@ -27,11 +27,14 @@ def middle_of_second(ago_s=0):
 
 
 def greeted(rig, more=""):
-    """Bridge running, board plugged in and known."""
+    """Bridge running, board plugged in and known, its clock well observed (also on a busy machine)."""
     rig.board.plug()
     bridge = rig.bridge(more)
     bridge.wait_for_log("board_hello")
     bridge.wait_for_log("mqtt_up")
+    for _ in range(3):
+        time.sleep(0.05)
+        rig.board.hello()
     return bridge
 
 
