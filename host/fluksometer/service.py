@@ -71,6 +71,7 @@ class Bridge:
         self._clock = BoardClock()
         self._event_log = EventLog(_log)
         self._latency = Latency()
+        self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
         self._clock_set = True
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
@@ -184,6 +185,7 @@ class Bridge:
                 self._publish(self._config_message(hello))
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
+                self._gap_samples[window.port] = window.gap_samples
                 end_s = self._clock.utc_s(window.t_us)
                 for message in self._bank.take_window(hello, window, end_s):
                     self._publish(message)
@@ -234,6 +236,7 @@ class Bridge:
             duplicates=counts.duplicates,
             unknown=counts.unknown,
             held_out=counts.held_out,
+            gap_samples=sum(self._gap_samples.values()),
             published=self._sink.published,
             latency_mean_ms=round(self._latency.mean_s * 1000, 1),
             latency_max_ms=round(self._latency.max_s * 1000, 1),

@@ -23,7 +23,7 @@ _PLAIN_EVERY_S = 5.0
 def configure(parser: ArgumentParser) -> None:
     """Arguments of ``top``."""
     parser.add_argument("--host", default="127.0.0.1", help="the broker (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=1883, help="its port (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=1883, help="its port (default: %(default)s)")
     parser.add_argument("--plain", action="store_true", help="print a table every 5 s instead of drawing; for logs")
     parser.add_argument(
         "--seconds",
@@ -97,6 +97,12 @@ def draw(table: "LiveTable", now_s: float, problem: str | None) -> "Table":
             "-" if age_s is None else f"{age_s:.0f} s",
         )
     return drawing
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -69,6 +69,7 @@ def test_readings_reach_a_strangers_client(rig, kind):
         late.wait_for("1" + pattern[1:])  # retained
     assert bridge.stop() == 0
     assert "missed=0" in bridge.log
+    assert "gap_samples=0" in bridge.log
     assert "latency_max_ms=" in bridge.log
 
 

@@ -58,6 +58,13 @@ def test_a_broker_without_readings_is_told_and_fails(rig):
     assert bridge.stop() == 0
 
 
+def test_the_port_must_be_one():
+    for port in ("0", "65536", "x"):
+        done = top(port)
+        assert done.returncode == 2
+        assert "is not a port: 1 to 65535" in done.stderr
+
+
 def test_seconds_must_be_a_number_above_zero():
     assert top(1, "--seconds", "0").returncode == 2
     assert top(1, "--seconds", "x").returncode == 2
