@@ -211,3 +211,15 @@ def test_the_signed_divider_is_as_before(mcu):
     mcu.write_uint32(sio + 0x6C, 7)
     assert [mcu.read_uint32(sio + register) for register in (0x70, 0x74)] == [-14 & 0xFFFFFFFF, -2 & 0xFFFFFFFF]
     assert mcu.core.cycles == 0
+
+
+@pytest.mark.emulated
+def test_a_closed_port_costs_the_board_next_to_nothing(boot):
+    board = boot()
+    board.console.connected = False
+    board.console.send(b"print('x' * 100)\r")
+    board.run_for(1)
+    assert board.usb.holding
+    before = board.busy_cycles
+    board.run_for(1)
+    assert board.busy_cycles - before < 0.002 * 125_000_000

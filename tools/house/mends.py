@@ -36,6 +36,9 @@ _SSI_WRITES: Final = (0x02, 0x20, 0xD8)
 USB_FRAME_NS: Final = 1_000_000
 """A host begins a frame each millisecond."""
 
+_FRAMES_SHOWN: Final = 32
+_FRAMES_SKIPPED: Final = 16
+
 USB_PACKET_US: Final = 50
 """A full-speed host moves about 20 packets of 64 bytes a millisecond."""
 
@@ -222,21 +225,28 @@ class SerialLine:
 def frames(mcu: Any) -> None:
     """Defect 8: the emulated host sends no start of frame to a device, so MicroPython never flushes what it printed before a
     program opened the port (it waits for 16 frames). While the firmware has that interrupt enabled, one comes each millisecond;
-    reading SOF_RD acknowledges it."""
+    reading SOF_RD acknowledges it. TinyUSB keeps it enabled as long as a transfer is held: after 32 frames only each 16th is
+    shown, so that a board whose host does not read costs this machine no third of a core."""
     usb = mcu.usb_ctrl
     read, write = usb.read_uint32, usb.write_uint32
+    shown = 0
 
     def begin_frame() -> None:
+        nonlocal shown
         if usb._int_enable & INTR_DEV_SOF:
-            usb._sof_frame_number = usb._sof_frame_number + 1 & 0x7FF
+            shown += 1
+            frames_on = 1 if shown < _FRAMES_SHOWN else _FRAMES_SKIPPED
+            usb._sof_frame_number = usb._sof_frame_number + frames_on & 0x7FF
             usb._int_raw |= INTR_DEV_SOF
             usb.check_interrupts()
-            alarm.schedule(USB_FRAME_NS)
+            alarm.schedule(frames_on * USB_FRAME_NS)
 
     def write_uint32(offset: int, value: int) -> None:
+        nonlocal shown
         enabled = usb._int_enable & INTR_DEV_SOF
         write(offset, value)
         if offset == INTE and usb._int_enable & INTR_DEV_SOF and not enabled:
+            shown = 0
             alarm.schedule(USB_FRAME_NS)
 
     def read_uint32(offset: int) -> int:
