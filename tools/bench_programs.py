@@ -7,7 +7,7 @@ from array import array
 SETS = 960
 ring = array('H', [2048 + (i * 7919) % 701 - 350 for i in range(3 * SETS)])
 state = bytearray(metering.STATE_BYTES)
-metering.init(state, 3, 1000000)
+metering.init(state, 3, 1000000, 20000)
 def native(sets):
     metering.fold(state, ring, 0, sets)
 def measure(fold):

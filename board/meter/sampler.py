@@ -8,6 +8,7 @@ from shared.records import CLAMP, CLIPPED, GAP, NO_SIGNAL
 
 _HEAD = "<BBQI"  # the fields of CLAMP before the window that the core writes
 _HEAD_BYTES = const(14)
+_CHARGE = "<Q"  # the first field of the window
 _LOW, _HIGH = const(-2048), const(2047)
 _PENDING_MAX = const(12)  # closed windows not yet taken: four seconds of three clamps
 
@@ -24,6 +25,8 @@ class Sampler:
         self.on_window = None
         self._state = bytearray(metering.STATE_BYTES)
         self._windows = []
+        self._charge = {port: 0 for port in inputs}  # since boot, as last reported
+        self._base = {}  # of it, what was counted before the last start
         self._running = False
         self.ports = ()
         self.rate_hz = 0
@@ -39,8 +42,9 @@ class Sampler:
         self.ports = tuple(sorted(ports))
         self.rate_hz = rate_hz
         self.window_samples = rate_hz
+        self._base = dict(self._charge)
         if self.ports:
-            metering.init(self._state, len(self.ports), self.window_samples)
+            metering.init(self._state, len(self.ports), self.window_samples, rate_hz)
             self._begin()
 
     def _begin(self):
@@ -101,6 +105,9 @@ class Sampler:
         for channel, port in enumerate(self.ports):
             payload = bytearray(CLAMP.size)
             metering.take(self._state, channel, payload, _HEAD_BYTES)
+            charge = self._base[port] + struct.unpack_from(_CHARGE, payload, _HEAD_BYTES)[0]
+            struct.pack_into(_CHARGE, payload, _HEAD_BYTES, charge)
+            self._charge[port] = charge
             low, high = struct.unpack_from("<hh", payload, CLAMP.size - 4)
             flags = GAP if self._gap else 0
             if low == _LOW or high == _HIGH:

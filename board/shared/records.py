@@ -97,7 +97,7 @@ CLAMP = Layout(
         ("t_us", "Q", 0, _U63),  # end of the window
         ("gap_samples", "I", 0, U32),  # samples of this clamp lost since boot
         # From here on the bytes are metering_window_t of native/metering/metering.h, as the core wrote them.
-        ("charge", "Q", 0, _U63),  # running total since boot of rms x samples, in 1/1024 LSB x sample
+        ("charge", "Q", 0, _U63),  # running total since boot of rms x time, in 1/1024 LSB x ms
         ("sum_sq", "Q", 0, _U63),  # LSB^2, of codes centred on 2048
         ("sum_", "q", -I64, I64),  # LSB
         ("samples", "I", 1, 1 << 20),

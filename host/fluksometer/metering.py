@@ -29,16 +29,17 @@ class Window:
 
 
 class Core:
-    """Folds interleaved samples of 1..3 channels into windows of ``window_samples`` samples of each channel."""
+    """Folds interleaved samples of 1..3 channels into windows of ``window_samples`` samples of each channel.
 
-    def __init__(self, channels: int, window_samples: int) -> None:
-        """Raises ValueError when channels is not 1..3 or window_samples not 1..1048576."""
+    ``rate_hz``: samples of each channel a second.
+    """
+
+    def __init__(self, channels: int, window_samples: int, rate_hz: int) -> None:
+        """Raises ValueError when channels is not 1..3, window_samples not 1..1048576 or rate_hz not 1..500000."""
         self._state = _ffi.new("metering_t *")
-        in_range = 0 <= channels < 1 << 32 and 0 <= window_samples < 1 << 32
-        if not in_range or _lib.metering_init(self._state, channels, window_samples) != 0:
-            raise ValueError(
-                f"want 1..{MAX_CHANNELS} channels and 1..1048576 samples, not {channels} and {window_samples}"
-            )
+        given = (channels, window_samples, rate_hz)
+        if not all(0 <= value < 1 << 32 for value in given) or _lib.metering_init(self._state, *given) != 0:
+            raise ValueError(f"want 1..{MAX_CHANNELS} channels, 1..1048576 samples, 1..500000 Hz, not {given}")
         self.channels = channels
 
     def fold(self, codes: npt.NDArray[np.uint16]) -> list[list[Window]]:

@@ -181,13 +181,14 @@ class Bridge:
                 if new_boot:
                     self._clock.begin_boot()
                 self._observe(hello.t_us)
-                self._bank.take_hello(hello, new_boot)
+                if new_boot:
+                    self._bank.begin_boot()
                 self._publish(self._config_message(hello))
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
                 self._gap_samples[window.port] = window.gap_samples
                 end_s = self._clock.utc_s(window.t_us)
-                for message in self._bank.take_window(hello, window, end_s):
+                for message in self._bank.take_window(window, end_s):
                     self._publish(message)
                 if end_s is not None:
                     self._latency.add(max(0.0, host_time().wall_s - end_s))

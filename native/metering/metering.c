@@ -13,15 +13,18 @@ static void open_window(metering_t *m) {
     }
 }
 
-int32_t metering_init(metering_t *m, uint32_t channels, uint32_t window_samples) {
-    if (channels < 1 || channels > METERING_CHANNELS || window_samples < 1 || window_samples > METERING_MAX_SAMPLES) {
+int32_t metering_init(metering_t *m, uint32_t channels, uint32_t window_samples, uint32_t rate_hz) {
+    if (channels < 1 || channels > METERING_CHANNELS || window_samples < 1 || window_samples > METERING_MAX_SAMPLES ||
+        rate_hz < 1 || rate_hz > METERING_MAX_RATE_HZ) {
         return -1;
     }
     m->channels = channels;
     m->window_samples = window_samples;
+    m->rate_hz = rate_hz;
     m->windows = 0;
     for (uint32_t c = 0; c < METERING_CHANNELS; c++) {
         m->open[c].charge = 0;
+        m->open[c].charge_rest = 0;
     }
     open_window(m);
     return 0;
@@ -74,12 +77,19 @@ uint64_t metering_variance_q20(uint64_t sum_sq, int64_t sum, uint32_t samples) {
     return ((whole << 20) + (rest << 20) / samples) / samples;
 }
 
+// rms <= 2^21 and samples <= 2^20: the product stays below 2^52.
+static void add_charge(metering_channel_t *channel, uint32_t rms_q10, uint32_t samples, uint32_t rate_hz) {
+    uint64_t grown = (uint64_t)rms_q10 * samples * 1000 + channel->charge_rest;
+    channel->charge += grown / rate_hz;
+    channel->charge_rest = (uint32_t)(grown % rate_hz);
+}
+
 static void close_window(metering_t *m) {
     for (uint32_t c = 0; c < m->channels; c++) {
         metering_channel_t *open = &m->open[c];
         metering_window_t *closed = &m->closed[c];
         uint64_t variance_q20 = metering_variance_q20(open->sum_sq, open->sum, m->samples);
-        open->charge += (uint64_t)metering_isqrt(variance_q20) * m->samples;
+        add_charge(open, metering_isqrt(variance_q20), m->samples, m->rate_hz);
         closed->charge = open->charge;
         closed->sum_sq = open->sum_sq;
         closed->sum = open->sum;

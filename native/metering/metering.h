@@ -9,12 +9,13 @@
 enum {
     METERING_CHANNELS = 3,       // most clamps that can be sampled together
     METERING_MID_CODE = 2048,    // the bias of the front end; sums are of codes minus this
-    METERING_MAX_SAMPLES = 1048576 // most samples of a channel in one window, so that no 64-bit product can overflow
+    METERING_MAX_SAMPLES = 1048576, // most samples of a channel in one window, so that no 64-bit product can overflow
+    METERING_MAX_RATE_HZ = 500000
 };
 
 // One closed window of one channel. Its bytes are the tail of the clamp record (board/shared/records.py).
 typedef struct {
-    uint64_t charge;  // running total over all windows of rms x samples, 1/1024 LSB x sample
+    uint64_t charge;  // running total over all windows of rms x time, 1/1024 LSB x ms
     uint64_t sum_sq;  // LSB^2
     int64_t sum;      // LSB
     uint32_t samples; // 1..METERING_MAX_SAMPLES
@@ -30,19 +31,23 @@ typedef struct {
     int64_t sum;
     int32_t low;
     int32_t high;
+    uint32_t charge_rest; // of the division by rate_hz, carried on
+    uint32_t unused;      // the same layout on every chip
 } metering_channel_t;
 
 typedef struct {
     uint32_t channels;       // 1..METERING_CHANNELS
     uint32_t window_samples; // samples of each channel in a window, 1..METERING_MAX_SAMPLES
+    uint32_t rate_hz;        // samples of each channel a second, 1..METERING_MAX_RATE_HZ
     uint32_t samples;        // of each channel in the open window so far
     uint32_t windows;        // closed since metering_init, wraps
+    uint32_t unused;
     metering_channel_t open[METERING_CHANNELS];
     metering_window_t closed[METERING_CHANNELS]; // the window closed last
 } metering_t;
 
-// Begin: nothing counted yet. Returns 0, or -1 when channels or window_samples is out of its range.
-int32_t metering_init(metering_t *m, uint32_t channels, uint32_t window_samples);
+// Begin: nothing counted yet. Returns 0, or -1 when an argument is out of its range.
+int32_t metering_init(metering_t *m, uint32_t channels, uint32_t window_samples, uint32_t rate_hz);
 
 // Add sets x channels interleaved codes (0..4095). Stops behind the set that closes a window (m->windows grows),
 // so that the caller can take it. Returns how many sets were used.

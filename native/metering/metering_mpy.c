@@ -28,16 +28,18 @@ static uint32_t count_of(mp_obj_t value_in, uint32_t top) {
     return (uint32_t)value;
 }
 
-// init(state, channels, window_samples)
-static mp_obj_t init(mp_obj_t state_in, mp_obj_t channels_in, mp_obj_t window_in) {
-    metering_t *m = state_of(state_in);
-    uint32_t channels = count_of(channels_in, METERING_CHANNELS);
-    if (metering_init(m, channels, count_of(window_in, METERING_MAX_SAMPLES)) != 0) {
-        mp_raise_ValueError(MP_ERROR_TEXT("want 1..3 channels, 1..1048576 samples"));
+// init(state, channels, window_samples, rate_hz)
+static mp_obj_t init(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    metering_t *m = state_of(args[0]);
+    uint32_t channels = count_of(args[1], METERING_CHANNELS);
+    uint32_t window_samples = count_of(args[2], METERING_MAX_SAMPLES);
+    if (metering_init(m, channels, window_samples, count_of(args[3], METERING_MAX_RATE_HZ)) != 0) {
+        mp_raise_ValueError(MP_ERROR_TEXT("channels, samples and rate are 1 or more"));
     }
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(init_obj, init);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(init_obj, 4, 4, init);
 
 // fold(state, ring, first, sets) -> sets used; ring: array('H'), first: index of the first code to fold
 static mp_obj_t fold(size_t n_args, const mp_obj_t *args) {

@@ -117,4 +117,17 @@ def test_charge_runs_over_all_windows():
     rig = _Rig(ports=(1,))
     rig.run(1000, code=lambda index, channel: 2048 + (100 if index & 1 else -100))
     charges = [window[4] for window in rig.windows()]
-    assert charges[-1] == 10 * 100 * 100 * 1024
+    assert charges[-1] == 10 * 100 * 1000 * 1024
+
+
+def test_charge_stays_with_its_port_and_never_falls_when_settings_change():
+    rig = _Rig(ports=(1, 2))
+    swing = lambda index, channel: 2048 + (100 if index & 1 else -100)  # noqa: E731
+    rig.run(300, code=swing)
+    rig.windows()
+    for ports, rate_hz in (((2,), 50), ((1, 3), 200), ((1, 2, 3), 100)):
+        rig.sampler.start(ports, rate_hz)
+        rig.made = 0
+        rig.run(rate_hz, code=swing)
+    charges = {window[0]: window[4] // (100 * 1000 * 1024) for window in rig.windows()}
+    assert charges == {1: 5, 2: 5, 3: 2}  # seconds of 100 LSB

@@ -126,15 +126,15 @@ def test_a_host_that_does_not_read_never_stalls_sampling(make_board) -> None:
     board.run(4.0)
     before = board.of("clamp", 1)[-1]
     board.pico.console.reading = False
-    board.pico.run_for(30.0)
+    board.pico.run_for(20.0)
     board.pico.console.reading = True
     board.run(12.0)
     after = board.of("clamp", 1)[-1]
     assert after["gap_samples"] == 0
-    # The running total shows that every window in between was measured: 10 A is 248.24 LSB rms at 20000 samples a second.
+    # The running total shows that every window in between was measured: 10 A is 248.24 LSB rms.
     seconds = (after["t_us"] - before["t_us"]) / 1e6
-    assert 40 <= seconds == round(seconds)
-    assert (after["charge"] - before["charge"]) / 1024 / 20000 / seconds == pytest.approx(10 / LSB_A, rel=2e-3)
+    assert 30 <= seconds == round(seconds)
+    assert (after["charge"] - before["charge"]) / 1024 / 1000 / seconds == pytest.approx(10 / LSB_A, rel=2e-3)
     assert board.of("health")[-1]["records_dropped"] > 0
     assert board.deframer.dropped <= 1
 

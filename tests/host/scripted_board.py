@@ -62,8 +62,8 @@ class ScriptedBoard:
         values = (1, 0, 1, 0, 1, 26, 1, 1, 1, clamps, pulses, self.boot_id, 0xE66, rate_hz, rate_hz, width_us)
         self.send(records.HELLO.kind, records.HELLO.pack(*values, self.t_us(), "Scripted Pico"))
 
-    def clamp(self, port: int, rms_lsb: int, charge_lsb_samples: int, wall_s: float | None = None) -> None:
-        values = (port, 0, self.t_us(wall_s), 0, charge_lsb_samples * 1024, rms_lsb**2 * SAMPLES, 0, SAMPLES)
+    def clamp(self, port: int, rms_lsb: int, charge_lsb_ms: int, wall_s: float | None = None) -> None:
+        values = (port, 0, self.t_us(wall_s), 0, charge_lsb_ms * 1024, rms_lsb**2 * SAMPLES, 0, SAMPLES)
         self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -rms_lsb, rms_lsb))
 
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:

@@ -1,12 +1,11 @@
 """Readings to messages: what is published when."""
 
-from host.making import make_hello, make_pulse_sensor, make_pulses, make_sensor, make_window
+from host.making import make_pulse_sensor, make_pulses, make_sensor, make_window
 
 from fluksometer.domain.sensor_bank import SensorBank
 from fluksometer.domain.units import uwh_per_charge
 
-HELLO = make_hello()
-WH = 1_000_000 / uwh_per_charge(rate_hz=20_000, clamp_a=50, voltage_v=230)  # charge of a watt-hour
+WH = 1_000_000 / uwh_per_charge(clamp_a=50, voltage_v=230)  # charge of a watt-hour
 
 
 def payloads(messages):
@@ -14,7 +13,7 @@ def payloads(messages):
 
 
 def take(bank, end_s, *, wh=0.0, rms_lsb=0):
-    return payloads(bank.take_window(HELLO, make_window(charge=int(wh * WH) + 1, rms_lsb=rms_lsb), end_s))
+    return payloads(bank.take_window(make_window(charge=int(wh * WH) + 1, rms_lsb=rms_lsb), end_s))
 
 
 def test_a_clamp_tells_power_every_second_and_energy_when_it_changes():
@@ -37,9 +36,8 @@ def test_nothing_is_told_without_a_clock_but_all_is_counted():
 def test_totals_go_on_over_a_boot():
     bank = SensorBank([make_sensor()])
     take(bank, 1000.0, wh=5)
-    bank.take_hello(HELLO, new_boot=False)
     assert len(take(bank, 1001.0, wh=5)) == 1
-    bank.take_hello(make_hello(boot_id=8), new_boot=True)
+    bank.begin_boot()
     assert take(bank, 1002.0, wh=2)[1] == 'counter[1002,7,"Wh"]'
 
 

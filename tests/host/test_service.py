@@ -47,7 +47,7 @@ def test_readings_reach_a_strangers_client(rig, kind):
     time.sleep(0.3)
     end_s = middle_of_second(ago_s=1)  # the window ended a second or so ago; that is the time that counts
     ts = int(end_s)
-    charge = 248 * 20_000 * 3600 // 2  # half an hour of 2298 W
+    charge = 248 * 1000 * 3600 // 2  # half an hour of 2298 W
     rig.board.clamp(1, 248, charge, wall_s=end_s)
     rig.board.clamp(2, 0, 0, wall_s=end_s)
     rig.board.pulse(4, 7, edge_wall_s=end_s, interval_us=1_000_000)

@@ -12,7 +12,7 @@ def digest(seed, blocks, window):
     state, out, total = bytearray(metering.STATE_BYTES), bytearray(metering.WINDOW_BYTES), sha256()
     for block in range(blocks):
         channels = block % 3 + 1
-        metering.init(state, channels, window)
+        metering.init(state, channels, window, 1 + block * 37)
         codes = array("H", bytearray(2 * channels * window))
         for index in range(len(codes)):
             seed = (seed * 1103515245 + 12345) & 0x7FFFFFFF

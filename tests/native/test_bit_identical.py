@@ -23,12 +23,15 @@ CALLS_TO_REFUSE = [
     "metering.fold(s, array('H', [1, 2, 3]), 4, 0)",
     "metering.fold(s, array('H', [1, 2, 3]), -1, 0)",
     "metering.fold(s, array('H', [1, 2, 3]), 0, -1)",
-    "metering.init(s, 0, 10)",
-    "metering.init(s, 4, 10)",
-    "metering.init(s, 3, 0)",
-    "metering.init(s, 3, 1048577)",
-    "metering.init(bytearray(metering.STATE_BYTES - 1), 3, 10)",
-    "metering.init(bytes(metering.STATE_BYTES), 3, 10)",
+    "metering.init(s, 0, 10, 10)",
+    "metering.init(s, 4, 10, 10)",
+    "metering.init(s, 3, 0, 10)",
+    "metering.init(s, 3, 1048577, 10)",
+    "metering.init(s, 3, 10, 0)",
+    "metering.init(s, 3, 10, 500001)",
+    "metering.init(s, 3, 10)",
+    "metering.init(bytearray(metering.STATE_BYTES - 1), 3, 10, 10)",
+    "metering.init(bytes(metering.STATE_BYTES), 3, 10, 10)",
     "metering.take(s, 0, bytearray(32), 0)",  # no window closed yet
     "metering.take(t, 1, bytearray(32), 0)",
     "metering.take(t, 0, bytearray(31), 0)",
@@ -38,8 +41,8 @@ REFUSALS = f"""
 from array import array
 import metering
 s, t = bytearray(metering.STATE_BYTES), bytearray(metering.STATE_BYTES)
-metering.init(s, 3, 10)
-metering.init(t, 1, 2)
+metering.init(s, 3, 10, 10)
+metering.init(t, 1, 2, 2)
 metering.fold(t, array('H', [1, 2]), 0, 2)
 metering.take(t, 0, bytearray(40), 8)
 for call in {CALLS_TO_REFUSE!r}:
@@ -62,7 +65,7 @@ def host_digest(seed: int, blocks: int, window: int) -> str:
             seed = (seed * 1103515245 + 12345) & 0x7FFFFFFF
             codes.append(seed >> 19 if block % 4 == 3 else 2048 + (seed >> 23) - 128)
         rows = np.array(codes, dtype=np.uint16).reshape(window, channels)
-        core, at, windows = metering.Core(channels, window), 0, []
+        core, at, windows = metering.Core(channels, window, 1 + block * 37), 0, []
         while at < window:
             piece = min(window - at, 1 + seed % 97)
             windows += core.fold(rows[at : at + piece])

@@ -48,7 +48,7 @@ def test_windows_hold_exact_sums_however_the_samples_are_cut(
     channels: int, window: int, sets: int, cut: int, seed: int
 ) -> None:
     codes = np.random.default_rng(seed).integers(0, 4096, (sets, channels), dtype=np.uint16)
-    core = metering.Core(channels, window)
+    core = metering.Core(channels, window, 1000)
     closed = [one for at in range(0, sets, cut) for one in core.fold(codes[at : at + cut])]
     assert len(closed) == sets // window
     charge = [0] * channels
@@ -57,14 +57,14 @@ def test_windows_hold_exact_sums_however_the_samples_are_cut(
             xs = [int(code) - 2048 for code in codes[index * window : (index + 1) * window, channel]]
             sum_sq, total = sum(x * x for x in xs), sum(xs)
             variance = Fraction(sum_sq, window) - Fraction(total, window) ** 2
-            charge[channel] += nearest_root(int(variance * 2**20)) * window
+            charge[channel] += nearest_root(int(variance * 2**20)) * window  # at 1000 Hz a sample is a millisecond
             assert (found.sum_sq, found.sum, found.samples) == (sum_sq, total, window)
             assert (found.low, found.high, found.charge) == (min(xs), max(xs), charge[channel])
 
 
 def test_partial_sums_survive_512_samples_at_either_end() -> None:
     for code in (0, 4095):
-        [[found]] = metering.Core(1, 5000).fold(np.full((5000, 1), code, dtype=np.uint16))
+        [[found]] = metering.Core(1, 5000, 5000).fold(np.full((5000, 1), code, dtype=np.uint16))
         x = code - 2048
         assert (found.sum_sq, found.sum, found.charge) == (5000 * x * x, 5000 * x, 0)
 
@@ -76,14 +76,30 @@ def test_a_sine_has_its_rms() -> None:
     lsb = 10 / 50 * 4096 / 3.3
     dither = np.random.default_rng(1).uniform(-0.5, 0.5, len(t))
     wave = 2048 + lsb * np.sqrt(2) * np.sin(2 * np.pi * 50 * t) + dither
-    [[found]] = metering.Core(1, 400000).fold(np.round(wave).astype(np.uint16).reshape(-1, 1))
-    assert found.charge / 1024 / found.samples == pytest.approx(lsb, rel=1e-5)
+    [[found]] = metering.Core(1, 400000, 20000).fold(np.round(wave).astype(np.uint16).reshape(-1, 1))
+    assert found.charge / 1024 / 20000 == pytest.approx(lsb, rel=1e-5)
 
 
-@pytest.mark.parametrize(("channels", "window"), [(0, 10), (4, 10), (1, 0), (1, 1048577), (-1, 10), (1, 2**40)])
-def test_settings_out_of_range_are_refused(channels: int, window: int) -> None:
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 500000), st.lists(st.integers(0, 2047), min_size=1, max_size=40))
+def test_charge_carries_the_rest_whatever_the_rate(rate_hz: int, amplitudes: list[int]) -> None:
+    # Square waves: rms is the amplitude exactly, so the total must be exact too, at rates that divide nothing.
+    core = metering.Core(1, 10, rate_hz)
+    total = Fraction(0)
+    for amplitude in amplitudes:
+        codes = np.array([[2048 + amplitude], [2048 - amplitude]] * 5, dtype=np.uint16)
+        [[found]] = core.fold(codes)
+        total += Fraction(amplitude * 1024 * 10 * 1000, rate_hz)
+        assert found.charge == int(total)
+
+
+@pytest.mark.parametrize(
+    ("channels", "window", "rate_hz"),
+    [(0, 10, 1), (4, 10, 1), (1, 0, 1), (1, 1048577, 1), (-1, 10, 1), (1, 2**40, 1), (1, 10, 0), (1, 10, 500001)],
+)
+def test_settings_out_of_range_are_refused(channels: int, window: int, rate_hz: int) -> None:
     with pytest.raises(ValueError, match=r"want 1\.\.3 channels"):
-        metering.Core(channels, window)
+        metering.Core(channels, window, rate_hz)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +113,4 @@ def test_settings_out_of_range_are_refused(channels: int, window: int) -> None:
 )
 def test_samples_of_the_wrong_kind_are_refused(codes: np.ndarray, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        metering.Core(1, 10).fold(codes)
+        metering.Core(1, 10, 10).fold(codes)

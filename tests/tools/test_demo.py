@@ -46,7 +46,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """What ./tools/demo printed, its exit code, and every line that mosquitto_sub saw meanwhile (arrival second, topic, payload)."""
+    """What ./tools/demo printed, its exit code, and what mosquitto_sub saw meanwhile: (arrival second, topic, payload)."""
     mosquitto_sub = shutil.which("mosquitto_sub")
     if mosquitto_sub is None:
         pytest.skip("mosquitto-clients is not installed: tools/setup.sh broker")

@@ -65,7 +65,7 @@ class ClampWindow:
     flags: int  # CLIPPED, GAP, NO_SIGNAL
     t_us: int
     gap_samples: int
-    charge: int  # since boot, 1/1024 LSB x sample
+    charge: int  # since boot, 1/1024 LSB x ms
     sum_sq: int  # LSB^2
     sum_: int  # LSB
     samples: int

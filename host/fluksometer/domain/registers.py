@@ -6,7 +6,7 @@ They follow the board's own counters, so that a lost record costs nothing, and t
 from fractions import Fraction
 
 from .readings import ClampWindow, PulseCount
-from .units import uwh_per_charge, window_charge
+from .units import uwh_per_charge
 
 
 class BoardCounter:
@@ -39,9 +39,7 @@ class ClampRegister:
         self.total_uwh = 0
         self._rest_uwh = Fraction(0)
         self._counter = BoardCounter()
-        self._clamp_a = clamp_a
-        self._voltage_v = voltage_v
-        self._rate_hz: int | None = None
+        self._uwh_per_charge = uwh_per_charge(clamp_a=clamp_a, voltage_v=voltage_v)
 
     @property
     def refused(self) -> int:
@@ -57,30 +55,14 @@ class ClampRegister:
         """The board's counter begins at zero again; the total goes on."""
         self._counter.begin_boot()
 
-    def use_rate(self, rate_hz: int) -> None:
-        """The board has said its sampling rate: what grows until a window says otherwise was sampled at the first one."""
-        if self._rate_hz is None:
-            self._rate_hz = rate_hz
-
-    def add(self, rate_hz: int, window: ClampWindow) -> bool:
-        """Take the growth up to this window, sampled at ``rate_hz``. False when it is refused."""
+    def add(self, window: ClampWindow) -> bool:
+        """Take the growth up to this window. False when it is refused."""
         grown = self._counter.growth(window.charge)
         if grown is None:
             return False
-        earlier = 0
-        if self._rate_hz is not None and self._rate_hz != rate_hz:
-            # Only this window was surely sampled at the new rate; what grew before it was still at the old one.
-            own = window_charge(samples=window.samples, sum_sq=window.sum_sq, sum_lsb=window.sum_)
-            earlier = max(0, grown - own)
-            self._add_charge(earlier, self._rate_hz)
-        self._add_charge(grown - earlier, rate_hz)
-        self._rate_hz = rate_hz
-        return True
-
-    def _add_charge(self, charge: int, rate_hz: int) -> None:
-        worth = uwh_per_charge(rate_hz=rate_hz, clamp_a=self._clamp_a, voltage_v=self._voltage_v)
-        whole, self._rest_uwh = divmod(self._rest_uwh + charge * worth, 1)
+        whole, self._rest_uwh = divmod(self._rest_uwh + grown * self._uwh_per_charge, 1)
         self.total_uwh += whole
+        return True
 
 
 class PulseRegister:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from .board_clock import SecondStamp
 from .gauge import PulseGauge
-from .readings import ClampWindow, Hello, PulseCount
+from .readings import ClampWindow, PulseCount
 from .registers import ClampRegister, PulseRegister
 from .sensors import Sensor, SensorClass
 from .topics import Message, counter, gauge
@@ -23,9 +23,9 @@ class ClampSensor:
         self.stamps = (SecondStamp(_EARLY_S), SecondStamp(_EARLY_S))  # gauge, counter
         self._published_wh: int | None = None
 
-    def take(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
+    def take(self, window: ClampWindow, end_s: float | None) -> list[Message]:
         """Count the window, and publish it when its end (UTC) is known."""
-        if not self.register.add(hello.rate_hz, window) or end_s is None:
+        if not self.register.add(window) or end_s is None:
             return []
         messages = []
         if (second := self.stamps[0].take(end_s)) is not None:
@@ -91,20 +91,18 @@ class SensorBank:
         both: list[ClampSensor | PulseSensor] = [*self.clamps.values(), *self.pulses.values()]
         return sum(one.register.refused for one in both)
 
-    def take_hello(self, hello: Hello, new_boot: bool) -> None:
-        """The board has said its sampling rate, and whether its counters began at zero since its last hello."""
+    def begin_boot(self) -> None:
+        """The board has started anew: its counters begin at zero again."""
         for clamp in self.clamps.values():
-            clamp.register.use_rate(hello.rate_hz)
-            if new_boot:
-                clamp.register.begin_boot()
-        for sensor in self.pulses.values() if new_boot else ():
+            clamp.register.begin_boot()
+        for sensor in self.pulses.values():
             sensor.register.begin_boot()
             sensor.gauge.begin_boot()
 
-    def take_window(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
+    def take_window(self, window: ClampWindow, end_s: float | None) -> list[Message]:
         """Messages of a clamp window; none when its port is no enabled clamp."""
         clamp = self.clamps.get(window.port)
-        return clamp.take(hello, window, end_s) if clamp else []
+        return clamp.take(window, end_s) if clamp else []
 
     def take_pulses(self, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
         """Messages of a pulse record; none when its port is no enabled pulse input."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isqrt, sqrt
 
 LSB_V = Fraction(33, 10) / 4096
-CHARGE_PER_LSB_SAMPLE = 1024  # the board's charge counter counts 1/1024 LSB x sample
+CHARGE_PER_LSB_S = 1024 * 1000  # the board's charge counter counts 1/1024 LSB x ms
 UWH_PER_WS = Fraction(1_000_000, 3600)  # micro-watt-hours in a watt-second
 
 
@@ -32,11 +32,6 @@ def power_w(mean_square: Fraction, *, clamp_a: int, voltage_v: int) -> int:
     return (isqrt(4 * square.numerator // square.denominator) + 1) // 2
 
 
-def window_charge(*, samples: int, sum_sq: int, sum_lsb: int) -> int:
-    """What one window adds to the board's charge counter: rms x samples in 1/1024 LSB, rounded down."""
-    return isqrt(max(0, samples * sum_sq - sum_lsb * sum_lsb) * CHARGE_PER_LSB_SAMPLE**2)
-
-
-def uwh_per_charge(*, rate_hz: int, clamp_a: int, voltage_v: int) -> Fraction:
+def uwh_per_charge(*, clamp_a: int, voltage_v: int) -> Fraction:
     """Micro-watt-hours that one unit of the charge counter is worth."""
-    return watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) * UWH_PER_WS / (CHARGE_PER_LSB_SAMPLE * rate_hz)
+    return watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) * UWH_PER_WS / CHARGE_PER_LSB_S
