@@ -18,6 +18,7 @@ OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file syst
 ARCHITECTURES = {4: "armv6m", 7: "armv7emsp"}  # sys.implementation._mpy >> 10; MicroPython's py/persistentcode.h
 ANSWER_TIMEOUT_S = 60
 COPY_TIMEOUT_S = 600
+PROMPT_TRIES = 3
 BLOCK_BYTES = 4096
 
 EXAMPLES = """examples:
@@ -85,10 +86,12 @@ class BoardState:
 
 def run_mpremote(port: str, *words: str, timeout_s: int) -> str:
     """Output of one mpremote call. Raises FlashError with the remedy for what commonly goes wrong."""
+    command = [MPREMOTE, "connect", port, *words]
     try:
-        done = subprocess.run(
-            [MPREMOTE, "connect", port, *words], capture_output=True, text=True, timeout=timeout_s, errors="replace"
-        )
+        for _ in range(PROMPT_TRIES):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, errors="replace")
+            if "could not enter raw repl" not in done.stdout + done.stderr:
+                break  # else it may just be starting up and not listening yet
     except subprocess.TimeoutExpired as error:
         raise FlashError(
             f"{port} did not answer within {timeout_s} s. Is it a Pico that runs MicroPython? Unplug it, plug it in again "

@@ -7,7 +7,7 @@ from shared.deframer import LineDeframer
 from shared.frame import seal, to_host
 
 _QUEUE_MAX = const(64)  # records: ten seconds of three clamps and two pulse inputs
-_PIECE = const(64)  # bytes: one USB packet
+_PIECE = const(128)  # bytes: most records whole, and half of what the console can hold
 _BLOCKED_MS = const(50)  # a write that took this long has met a host that does not read
 _RETRY_MS = const(20)
 _SEQ_WRAP = const(0xFFFFFFFF)
@@ -62,7 +62,7 @@ class HostLink:
         began = self._ticks_ms()
         taken = self._write(piece) or 0
         if taken < len(piece) or self._ticks_diff(self._ticks_ms(), began) > _BLOCKED_MS:
-            self._careful = _PIECE  # the console would wait for room again; a single byte never has to
+            self._careful = _PIECE // 2  # the console would wait for room again; a single byte never has to
         elif self._careful:
             self._careful -= 1
         self._at += taken

@@ -114,9 +114,9 @@ def _emulate(pico: "EmulatedPico", link: Path, seconds: float | None) -> int:
     """Runs until a signal or the given time, and leaves the flash file and the link in order."""
     try:
         with _stop_signals() as stopped:
-            if not pico.run_until(lambda: stopped() or pico.usb.enumerated, _BOOT_S):
+            if not pico.run_until(lambda: stopped() or (pico.usb.enumerated and pico.asleep), _BOOT_S):
                 print(
-                    f"the image did not come up on USB within {_BOOT_S:g} s: is it MicroPython for the Pico?",
+                    f"the image did not come up within {_BOOT_S:g} s: is it MicroPython for the Pico? Does its main.py wait?",
                     file=sys.stderr,
                 )
                 return 1

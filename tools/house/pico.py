@@ -52,10 +52,12 @@ class _Device(BaseDevice):
     and with it the newline that it would type into the console after boot."""
 
     before_reset: Callable[[], None]
+    idle_pio: mends.IdlePio
 
     def _enter_reset(self, cause: ResetCause) -> None:
         self.before_reset()
-        super()._enter_reset(cause)
+        with self.idle_pio.listed():
+            super()._enter_reset(cause)
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class EmulatedPico:
         layout = FlashLayout(fs_start=FS_START, fs_blockcount=FS_BLOCKS, fs_blocksize=FS_BLOCK_BYTES)
         self._device = _Device(board=BoardSpec(image=image, layout=layout))
         self._device.before_reset = self._keep_cycles
+        self._device.idle_pio = mends.IdlePio(self._device.mcu)
         self.mcu: Any = self._device.mcu
         self._simulator = self._device.simulator
         self._kept_cycles = 0
@@ -95,6 +98,8 @@ class EmulatedPico:
         self._flash = FlashFile(flash, self.mcu) if flash is not None else None
         if self._flash is not None:
             mends.watch_flash(self.mcu, self._flash.changed)
+        self.asleep = False
+        """The chip slept through most of the last slice: it has started up and waits for something to do."""
         self._slice_over = False
         self._slice_alarm = self.mcu.clock.create_alarm(self._end_slice)
         self.mcu.core.pc = FLASH_START_ADDRESS
@@ -174,9 +179,11 @@ class EmulatedPico:
         """A stretch of emulated time, ended by an alarm so that a sleeping chip can't run past it; then the world outside."""
         self._slice_over = False
         self._slice_alarm.schedule(length_ns)
+        busy = self.busy_cycles
         while not self._slice_over:
             self._simulator.stopped = False
             execute_batch(self._simulator, CLOCK_BATCH)
+        self.asleep = self.busy_cycles - busy < length_ns / 1e9 * CORE_HZ / 2
         self.console.poll()
         self.usb.poll()
         if self._flash is not None:
