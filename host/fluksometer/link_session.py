@@ -56,6 +56,7 @@ class LinkSession:
         self._greet_at_s: float | None = None
         self._settings_at_s: float | None = None  # ask again when no hello came until then
         self._settings_tries = 0
+        self._settings_why = ""  # what is wrong with the answer to the last ask
         self._quiet_at_s: float | None = None
         self._silent_at_s: float | None = None
         self._prompt_seen = False
@@ -95,7 +96,7 @@ class LinkSession:
         if _due(self._greet_at_s, now_s):
             self._ask_hello(now_s)
         if _due(self._settings_at_s, now_s):
-            events += self._ask_settings(now_s, "no answer")
+            events += self._ask_settings(now_s)
         if _due(self._silent_at_s, now_s):
             self._silent_at_s = None
             events.append(BoardAtPrompt() if self._prompt_seen else BoardSilent(SILENT_S))
@@ -205,7 +206,10 @@ class LinkSession:
         if hello.settings == self.wanted:
             self._settings_at_s, self._settings_tries = None, 0
             return events
-        return events + self._ask_settings(now_s, _differences(self.wanted, hello.settings))
+        self._settings_why = _differences(self.wanted, hello.settings)
+        if self._settings_at_s is not None and not _due(self._settings_at_s, now_s):
+            return events  # asked already, and this may be the answer to an earlier question: give it its time
+        return events + self._ask_settings(now_s)
 
     def _refuse_wire(self, board_version: int) -> list[Event]:
         self.hello, self._greet_at_s, self._settings_at_s = None, None, None
@@ -219,13 +223,14 @@ class LinkSession:
         self._greet_at_s = now_s + GREET_EVERY_S
         self._send(wire.greet_line(self._next_seq))
 
-    def _ask_settings(self, now_s: float, why: str) -> list[Event]:
+    def _ask_settings(self, now_s: float) -> list[Event]:
         if self._settings_tries >= SETTINGS_TRIES:
             first_time = self._settings_tries == SETTINGS_TRIES
             self._settings_tries += 1
             self._settings_at_s = None
-            return [SettingsRefused(why)] if first_time else []
+            return [SettingsRefused(self._settings_why)] if first_time else []
         self._settings_tries += 1
+        self._settings_why = "no answer"
         self._settings_at_s = now_s + SETTINGS_ANSWER_S
         self._send(wire.settings_line(self._next_seq, self.wanted))
         return []

@@ -275,3 +275,16 @@ def test_garbage_never_raises(chunks):
         events = session.feed(chunk, second) + session.tick(second + 0.5)
         assert not [event for event in events if isinstance(event, BoardSaidHello | WindowClosed | PulsesCounted)]
     assert b"\x03" not in session.data_to_send()
+
+
+def test_hellos_that_answer_earlier_questions_are_no_refusal():
+    # A board that was starting up answers every greet that waited for it, each with the settings it began with.
+    session = opened()
+    session.data_to_send()
+    for at in range(6):
+        assert not [
+            event for event in session.feed(hello(at, rate_hz=500), at / 10) if isinstance(event, SettingsRefused)
+        ]
+    assert asked(session) == ["settings"]
+    session.feed(hello(6), 0.7)
+    assert session.tick(10.0) == [] and asked(session) == []

@@ -28,7 +28,8 @@ CLOCK_BATCH: Final = 1
 """Instructions that pass before the clock is told (rp2040py's RP2040PY_CLOCK_TICK_BATCH). Busy code ran no faster with 8 to 256
 (7.5 to 8.4 million cycles a second, 8.6 with 1; medians of eight runs), so that every alarm may be exact."""
 
-_LAG_RESYNC_S: Final = 0.1
+_LAG_RESYNC_S: Final = 5.0
+"""A burst of work on the chip takes long to emulate; up to this much is caught up afterwards, more is let go."""
 
 
 class PolledConsole(mends.Console, Protocol):

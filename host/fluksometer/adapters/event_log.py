@@ -1,5 +1,7 @@
 """Puts what happens on the link into log lines."""
 
+from dataclasses import replace
+
 from structlog.typing import FilteringBoundLogger
 
 from fluksometer.domain import wire
@@ -36,6 +38,7 @@ class EventLog:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._shown: set[str] = set()
+        self._hello: Hello | None = None  # as last shown
         self._flags: dict[int, int] = {}  # by port
 
     def begin_period(self) -> None:
@@ -88,6 +91,10 @@ class EventLog:
             self._log.warning(event, **fields)
 
     def _show_hello(self, hello: Hello, new_boot: bool) -> None:
+        shown = replace(hello, t_us=0)
+        if shown == self._hello and not new_boot:
+            return  # the board answered a question asked twice
+        self._hello = shown
         self._log.info(
             "board_hello",
             model=hello.model,
