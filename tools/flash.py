@@ -18,7 +18,7 @@ OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file syst
 ARCHITECTURES = {4: "armv6m", 7: "armv7emsp"}  # sys.implementation._mpy >> 10; MicroPython's py/persistentcode.h
 ANSWER_TIMEOUT_S = 60
 COPY_TIMEOUT_S = 600
-PROMPT_TRIES = 3
+PROMPT_TRIES = 2
 BLOCK_BYTES = 4096
 
 EXAMPLES = """examples:

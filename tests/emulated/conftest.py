@@ -1,5 +1,6 @@
 """Emulated boards that carry the firmware exactly as ./flash.sh puts it on a real one."""
 
+import fcntl
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,12 +22,21 @@ def flash(port: Path | str, *options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def flashed(tmp_path_factory) -> Path:
-    """A file system with the firmware on it, written by the real flash.sh and mpremote through a pseudo-terminal."""
-    folder = tmp_path_factory.mktemp("flashed")
-    with Emulator(folder) as emulator:
-        done = flash(emulator.link)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return emulator.flash
+    """A file system with the firmware on it, written by the real flash.sh and mpremote through a pseudo-terminal.
+
+    Tests that run side by side share it: the first worker makes it, the others wait at the lock.
+    """
+    shared = tmp_path_factory.getbasetemp().parent / "flashed"
+    shared.mkdir(exist_ok=True)
+    done_mark, flash_file = shared / "done", shared / "pico.flash"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done_mark.exists():
+            with Emulator(shared) as emulator:
+                done = flash(emulator.link)
+                assert done.returncode == 0, done.stdout + done.stderr
+            done_mark.touch()
+    return flash_file
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ def test_x64_module_equals_cffi() -> None:
 
 
 @pytest.mark.emulated
+@pytest.mark.xdist_group("chip")
 def test_armv6m_module_on_the_chip_equals_cffi(chip: EmulatedPico) -> None:
     execute(chip, BLOCKS.read_text())
     for seed, blocks, window in ((3, 24, 100), (4, 6, 700)):
@@ -120,11 +121,13 @@ def test_x64_module_refuses_what_would_crash() -> None:
 
 
 @pytest.mark.emulated
+@pytest.mark.xdist_group("chip")
 def test_armv6m_module_refuses_what_would_crash(chip: EmulatedPico) -> None:
     assert execute(chip, REFUSALS).split("\r\n")[:-1] == [f"asked {len(CALLS_TO_REFUSE)}"]
 
 
 @pytest.mark.emulated
+@pytest.mark.xdist_group("chip")
 def test_a_module_for_another_chip_is_refused_by_the_chip(chip: EmulatedPico) -> None:
     module = (ROOT / ".cache/native/armv7emsp/metering.mpy").read_bytes()
     execute(chip, f"file = open('other.mpy', 'wb'); file.write({module[:200]!r}); file.close()")

@@ -11,7 +11,7 @@ from fractions import Fraction
 import pytest
 from places import ROOT
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("demo")]
 
 HOUSE = """
 [converter]

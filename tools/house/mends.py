@@ -4,8 +4,7 @@ Each function says what it mends and how. They work on one chip: no class of the
 property leaves no other way (input_selection).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from secrets import randbits
 from typing import Any, Final, Protocol
@@ -271,25 +270,6 @@ def watch_flash(mcu: Any, on_change: Callable[[], None]) -> None:
             on_change()
 
     mcu.ssi._apply_command = apply_command
-
-
-class IdlePio:
-    """Not a defect but a cost: after every instruction the emulator asks both PIO blocks whether they run, a sixth of its time.
-    No firmware of ours uses them, so they are off its list, except while the chip is reset."""
-
-    def __init__(self, mcu: Any) -> None:
-        self._mcu = mcu
-        self._blocks = mcu.pio
-        mcu.pio = []
-
-    @contextmanager
-    def listed(self) -> Iterator[None]:
-        """Both blocks are where the emulator's reset looks for them."""
-        self._mcu.pio = self._blocks
-        try:
-            yield
-        finally:
-            self._mcu.pio = []
 
 
 class Console(Protocol):
