@@ -46,9 +46,19 @@ def test_only_what_changed_is_copied_and_what_is_gone_is_removed(emulator) -> No
     assert "notes.txt" in listing and "old.py" not in listing
 
 
+FILL = """
+f = open("/big.bin", "wb")
+for _ in range(os.statvfs("/")[4] - 9):
+    f.write(bytes(4096))
+while os.statvfs("/")[4] > 3:
+    f.write(bytes(4096))
+    f.flush()
+f.close()
+"""
+
+
 def test_a_full_file_system(emulator) -> None:
-    fill = "f = open('/big.bin', 'wb')\nfor _ in range(os.statvfs('/')[4] - 8):\n f.write(bytes(4096))\nf.close()"
-    mpremote(emulator.link, "exec", f"import os\nos.remove('/main.py'); os.remove('/meter/sampler.mpy')\n{fill}")
+    mpremote(emulator.link, "exec", f"import os\nos.remove('/main.py'); os.remove('/meter/sampler.mpy')\n{FILL}")
     done = flash(emulator.link)
     assert done.returncode == 1
     assert "file system is full" in done.stderr and "--erase" in done.stderr
