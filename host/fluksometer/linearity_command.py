@@ -1,0 +1,160 @@
+"""``fluksometer linearity``: what a converter's codes really mean, from a recording of a mains current."""
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fluksometer.command import Command
+from fluksometer.errors import Failure
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from fluksometer.domain.linearity_fit import Fit
+
+DESCRIPTION = """\
+Derive the linearity table of a board's converter from a recorded mains current: no equipment, only a clamp around the wire of a
+kettle or heater, for a minute or two. FILE.npy holds 12-bit codes (uint16), one row for each moment, one column for each clamp.
+
+The larger the current, the more codes it visits; the others keep the chip's default table. A plain resistive load is best: the
+harmonics of others can hide smooth bends of the converter. docs/calibration.md tells how, and what it gains.
+
+example:
+  fluksometer linearity kettle.npy -o table.json --channel 1
+  fluksometer meter day.npy --linearity table.json"""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of ``linearity``."""
+    parser.add_argument("file", type=Path, metavar="FILE.npy", help="the recording")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="TABLE.json", help="where the table goes")
+    parser.add_argument(
+        "--rate", type=_rate, default=20_000.0, metavar="HZ", help="samples a second of each clamp (default: 20000)"
+    )
+    parser.add_argument(
+        "--channel", type=_channel, default=1, metavar="K", help="column of the clamp, from 1 on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--chip",
+        choices=("rp2040", "rp2350"),
+        default="rp2040",
+        help="whose default table fills up (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="write the table even if the recording contradicts itself")
+
+
+def run(arguments: Namespace) -> int:
+    """Derive, tell, write."""
+    from fluksometer.domain.linearity import default_table, render
+    from fluksometer.domain.linearity_fit import RESIDUAL_LIMIT_LSB, UnfitRecording, fit
+    from fluksometer.faults import FileFaults
+
+    codes = _column(arguments.file, arguments.channel)
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        found = fit(codes, arguments.rate, default_table(arguments.chip), date=date)
+    except UnfitRecording as error:
+        raise FileFaults(str(arguments.file), [str(error)]) from error
+    _report(found)
+    if not found.trusted and not arguments.force:
+        print(
+            f"fluksometer linearity: no table written. The two halves of the recording disagree by "
+            f"{found.table.residual_lsb:.2f} LSB, more than {RESIDUAL_LIMIT_LSB}: record longer, a steadier load, or a larger "
+            "current (--force writes it all the same)",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        arguments.output.write_text(render(found.table), encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{arguments.output}: can't be written: {error.strerror}") from error
+    print(f"{arguments.output}: written")
+    return 0
+
+
+def _column(path: Path, channel: int) -> "npt.NDArray[Any]":
+    """One clamp's codes in a file. Raises FileFaults when there is no such thing in it."""
+    import numpy as np
+
+    from fluksometer.domain.linearity_fit import UnfitRecording, check_samples
+    from fluksometer.faults import FileFaults
+
+    try:
+        samples = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise FileFaults(str(path), [f"cannot be read: {error.strerror or error}"]) from error
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise FileFaults(str(path), ["is not a NumPy file (.npy) of numbers"]) from error
+    if not isinstance(samples, np.ndarray):
+        raise FileFaults(str(path), ["is an archive of arrays (.npz): want one array (.npy)"])
+    if samples.ndim == 1:
+        samples = samples[:, np.newaxis]
+    if samples.ndim != 2 or samples.dtype != np.uint16:
+        raise FileFaults(str(path), [f"want N x channels of uint16, not {samples.shape} of {samples.dtype}"])
+    if channel > samples.shape[1]:
+        raise FileFaults(str(path), [f"has {samples.shape[1]} channels, there is no channel {channel}"])
+    codes = np.ascontiguousarray(samples[:, channel - 1])
+    try:
+        check_samples(codes)
+    except UnfitRecording as error:
+        raise FileFaults(str(path), [str(error)]) from error
+    return codes
+
+
+def _report(found: "Fit") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    low, high = found.table.visited
+    table = Table(show_header=False)
+    rows = [
+        ("mains", f"{found.frequency_hz:.2f} Hz"),
+        ("wave's peak", f"{found.peak_lsb:.0f} LSB"),
+        ("noise", f"{found.noise_lsb:.2f} LSB rms"),
+        ("samples used", f"{found.table.samples} in {found.blocks} pieces, {found.dropped} pieces left out"),
+        ("codes visited", f"{low} to {high}; {found.thin:.1%} of them too seldom"),
+        ("residual", f"{found.table.residual_lsb:.3f} LSB rms between fit and held-out half"),
+        (
+            "the table moves",
+            f"codes by up to {found.moved_lsb:.1f} LSB, {found.beside_default_lsb:.2f} LSB rms beside the default",
+        ),
+        ("expect", expectation(found)),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def expectation(found: "Fit") -> str:
+    """What a reader may hope for, from the figures in docs/calibration.md."""
+    if not found.trusted:
+        return "nothing good: the recording contradicts itself"
+    amps = found.peak_lsb / RANGE_PEAK_LSB
+    return f"errors as in docs/calibration.md up to {amps:.0%} of the clamp's range; beyond it the default table's"
+
+
+RANGE_PEAK_LSB = 4096 / 3.3 * 2**0.5
+"""Peak of a sine of 1 V rms, a clamp's rated current."""
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0
+    if not 1000 < rate <= 500_000:
+        raise ArgumentTypeError(f"{text!r} is not a rate: above 1000, up to 500000 samples a second")
+    return rate
+
+
+def _channel(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 16:
+        raise ArgumentTypeError(f"{text!r} is not a channel: 1 for the first")
+    return int(text)
+
+
+COMMAND = Command(
+    help="derive a converter's linearity table from a recording", description=DESCRIPTION, configure=configure, run=run
+)
