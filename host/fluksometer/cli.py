@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _main(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
+    except KeyboardInterrupt:  # also while a command is still being loaded
+        return 130
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -93,8 +95,6 @@ def _run(word: str, command: Command, arguments: list[str]) -> int:
     except Failure as failure:
         print(f"fluksometer: {failure}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def _file_faults() -> type["FileFaults"]:

@@ -9,15 +9,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
-from fluksometer.faults import FileFaults, Table, read_toml
+from fluksometer.faults import FileFaults, Table, read_toml, shown
 
 CLAMP_PORTS = range(1, 4)
 PULSE_PORTS = range(2, 6)
 ADC_RATE_HZ = 500_000  # what the converter of a Pico does in all, for all clamps together
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
+_PASSWORD_MOST = 1024  # characters
 _ANALOG_KEYS = ("clamp_a", "voltage_v")
 _PULSE_KEYS = ("constant",)
 
@@ -32,8 +34,12 @@ def _within(low: float, high: float) -> Callable[[Any], Any]:
 
 
 def _matching(pattern: re.Pattern[str], limit: str) -> Callable[[str], str]:
+    return _that(lambda value: pattern.fullmatch(value) is not None, limit)
+
+
+def _that(is_right: Callable[[str], bool], limit: str) -> Callable[[str], str]:
     def check(value: str) -> str:
-        if not pattern.fullmatch(value):
+        if not is_right(value):
             raise ValueError(limit)
         return value
 
@@ -53,8 +59,8 @@ def _thousandths(value: object) -> int:
     # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
-    milli = Decimal(str(value)) * 1000
-    if not milli.is_finite() or milli != int(milli) or not 1 <= milli <= 65_535_999:
+    milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
+    if milli != int(milli) or not 1 <= milli <= 65_535_999:
         raise ValueError("0.001 to 65535.999, with at most 3 decimals")
     return int(milli)
 
@@ -72,16 +78,15 @@ def _sensor_class(value: object) -> SensorClass:
 
 
 _Port = Annotated[int, AfterValidator(_within(1, 65535))]
-_Name = Annotated[str, AfterValidator(_matching(re.compile(r"[ -~]{1,64}"), "1 to 64 printable characters"))]
-_Host = Annotated[
+_Name = Annotated[
     str,
     AfterValidator(
-        _matching(
-            re.compile(r"[A-Za-z0-9_.:-]{1,253}"), "'embedded', or a host name or address without mqtt:// and port"
-        )
+        _that(lambda name: len(name) in range(1, 65) and name.isprintable(), "1 to 64 printable characters")
     ),
 ]
-_Text = Annotated[str, AfterValidator(_matching(re.compile(r"[^\0]+"), "at least one character"))]
+_Host = Annotated[str, AfterValidator(_that(is_host, "'embedded', or a host name or address without mqtt:// and port"))]
+_Listen = Annotated[str, AfterValidator(_that(is_ipv4, "an IPv4 address, as '127.0.0.1', or '0.0.0.0' for all"))]
+_Text = Annotated[str, AfterValidator(_matching(re.compile(r"[^\0]{1,1024}"), "1 to 1024 characters"))]
 
 
 class DeviceTable(Table):
@@ -104,7 +109,7 @@ class MqttTable(Table):
 
     broker: _Host = "embedded"
     port: _Port = 1883
-    listen: _Host | None = None  # embedded only; None: the loopback
+    listen: _Listen | None = None  # embedded only; None: the loopback
     username: _Text | None = None
     password_file: _Text | None = None
 
@@ -123,7 +128,7 @@ class MqttTable(Table):
         """Host the bridge connects to."""
         if not self.embedded:
             return self.broker
-        return "127.0.0.1" if self.listen_host in ("0.0.0.0", "::") else self.listen_host
+        return "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
 
 
 class SensorTable(Table):
@@ -209,9 +214,17 @@ def read_config(path: Path) -> Config:
 def state_dir(config: Config, source: Path) -> Path:
     """Where ids are kept: ``device.state`` (relative to the file's directory), or the user's state directory."""
     if config.device.state:
-        return source.absolute().parent / Path(config.device.state).expanduser()
+        return _beside(source, "device.state", config.device.state)
     home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "fluksometer"
+    return Path(home) / "fluksometer" if home else _beside(source, "device.state", "~/.local/state/fluksometer")
+
+
+def _beside(source: Path, key: str, path: str) -> Path:
+    # Relative paths begin where the configuration is.
+    try:
+        return source.absolute().parent / Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
@@ -220,12 +233,15 @@ def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
         return None
     if config.mqtt.password_file is None:
         return config.mqtt.username, None
-    path = source.absolute().parent / Path(config.mqtt.password_file).expanduser()
+    path = _beside(source, "mqtt.password_file", config.mqtt.password_file)
     try:
-        return config.mqtt.username, path.read_text(encoding="utf-8").rstrip("\r\n")
+        password = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise FileFaults(str(source), [f"mqtt.password_file: {path} can't be read: {reason}"]) from error
+    if not password or "\n" in password or len(password) > _PASSWORD_MOST:
+        raise FileFaults(str(source), [f"mqtt.password_file: {path} must hold one line, the password"])
+    return config.mqtt.username, password
 
 
 # --- faults between keys: these look at the raw file and bear any type in it ---
@@ -280,7 +296,7 @@ def _repeated(sensors: list[dict[str, Any]], key: str) -> list[str]:
         if not isinstance(value, int | str) or isinstance(value, bool):
             continue
         if value in first:
-            faults.append(f"sensor[{index}].{key}: {value!r} is already that of sensor[{first[value]}]")
+            faults.append(f"sensor[{index}].{key}: {shown(value)} is already that of sensor[{first[value]}]")
         else:
             first[value] = index
     return faults

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 _Model = TypeVar("_Model", bound="Table")
+_SHOWN_MOST = 80  # characters of a value in a message
 
 
 class Table(BaseModel):
@@ -37,9 +38,9 @@ class FileFaults(Exception):
 def read_toml(path: Path, model: type[_Model]) -> _Model:
     """Read and check a TOML file. Raises FileFaults with all faults when it is missing, not TOML, or wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark in front
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise FileFaults(str(path), [f"cannot be read: {reason}"]) from error
     return parse_toml(text, model, source=str(path))
 
@@ -48,8 +49,10 @@ def parse_toml(text: str, model: type[_Model], *, source: str) -> _Model:
     """As read_toml, for text already in hand; ``source`` is the name shown before each fault."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of thousands of digits
         raise FileFaults(source, [f"not TOML: {error}"]) from error
+    except RecursionError as error:
+        raise FileFaults(source, ["not TOML: nested too deep"]) from error
     faults = []
     try:
         checked = model.model_validate(values)
@@ -61,6 +64,15 @@ def parse_toml(text: str, model: type[_Model], *, source: str) -> _Model:
     return checked
 
 
+def shown(value: object) -> str:
+    """A value from a file as a message shows it: short, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _SHOWN_MOST else f"{text[:_SHOWN_MOST]}..."
+
+
 def _describe(fault: dict[str, object]) -> str:
     """One fault as ``sensor[2].voltage_v: 0 is not allowed: greater than 0``."""
     location = fault["loc"]
@@ -70,7 +82,11 @@ def _describe(fault: dict[str, object]) -> str:
         return f"{path}: is missing"
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key"
-    message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     value = fault["input"]
-    shown = "" if isinstance(value, dict | list) else f"{value!r} is not allowed: "
-    return f"{path}: {shown}{message}"
+    if fault["type"] == "list_type" and isinstance(value, dict):
+        return f"{path}: a list of tables is needed: [[{path}]] with two brackets, not [{path}]"
+    message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    if fault["type"] == "model_type":
+        message = "a table" if "[" in path else f"a table: [{path}] with its keys below"
+    refused = "" if isinstance(value, dict | list) else f"{shown(value)} is not allowed: "
+    return f"{path}: {refused}{message}"

@@ -36,8 +36,8 @@ _SEQ_MOD = 1 << 32
 class LinkSession:
     """One board at the other end of a link that may be opened again and again.
 
-    Call open() when the link is there, feed() with what came, tick() when next_deadline_s() has passed, and send
-    what data_to_send() answers.
+    Call open() when the link is there, close() when it is gone, feed() with what came, tick() when next_deadline_s()
+    has passed, and send what data_to_send() answers.
     Records that come before a hello are held out: without boot id and rate nobody knows what they mean.
     """
 
@@ -71,6 +71,11 @@ class LinkSession:
         self._prompt_seen = self._wire_differs = False
         self._joining = True
         self._ask_hello(now_s)
+
+    def close(self) -> None:
+        """The link is gone: nothing is asked and nobody is called silent until it is open again."""
+        self._greet_at_s = self._settings_at_s = self._quiet_at_s = self._silent_at_s = None
+        self._outgoing.clear()
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""

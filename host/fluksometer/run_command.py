@@ -32,8 +32,22 @@ def run(arguments: Namespace) -> int:
     identity = Identity(state_dir(config, arguments.config))
     logs.configure(verbose=arguments.verbose)
     sensors = config.sensors(identity.sensor_id)
+    _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     asyncio.run(Bridge(config, device_id=identity.device_id, sensors=sensors, login=login).run())
     return 0
+
+
+def _check_ids(ids: list[str], source: Path) -> None:
+    # A given id may be that which was made for another sensor: both would publish under it.
+    from fluksometer.faults import FileFaults
+
+    faults = [
+        f"sensor[{index}].id: {one} is that of sensor[{ids.index(one)}] too"
+        for index, one in enumerate(ids)
+        if ids.index(one) < index
+    ]
+    if faults:
+        raise FileFaults(str(source), faults)
 
 
 COMMAND = Command(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import threading
 from dataclasses import dataclass
 
 import structlog
@@ -32,6 +33,7 @@ from fluksometer.link_session import LinkSession
 
 SUMMARY_EVERY_S = 60.0
 _BROKER_CHECK_S = 0.5
+_BROKER_RETRY_S = 5.0
 _log = structlog.get_logger("fluksometer")
 
 News = LinkNews | BrokerNews
@@ -87,13 +89,21 @@ class Bridge:
             login=login,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked = asyncio.Event()
+        self._death: str | None = None  # which thread died, and of what
 
     async def run(self) -> None:
-        """Work until SIGINT or SIGTERM, then leave in good order. Failure when the embedded broker can't start."""
+        """Work until SIGINT, SIGTERM or SIGHUP, then leave in good order.
+
+        Failure when the embedded broker can't start, or when a thread of the bridge dies: better no bridge, which whoever
+        started it sees, than half of one.
+        """
         self._loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(signum, stop.set)
+        stop = self._stop_asked
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # as under nohup
+                self._loop.add_signal_handler(signum, stop.set)
+        threading.excepthook = self._thread_died
         try:
             await self._start()
             async with asyncio.TaskGroup() as group:
@@ -104,6 +114,17 @@ class Bridge:
                     task.cancel()
         finally:
             await self._stop()
+            threading.excepthook = threading.__excepthook__
+        if self._death:
+            raise Failure(self._death)
+
+    def _thread_died(self, fault: threading.ExceptHookArgs) -> None:
+        threading.__excepthook__(fault)
+        name = fault.thread.name if fault.thread else "unknown"
+        self._death = f"the thread {name} died of {fault.exc_type.__name__}: {fault.exc_value}"
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._stop_asked.set)
 
     async def _start(self) -> None:
         for sensor in self._sensors:
@@ -137,9 +158,18 @@ class Bridge:
             if self._broker.running:
                 continue
             _log.warning("broker_died", note="starting it again")
-            with contextlib.suppress(Failure):
-                await asyncio.to_thread(self._broker.start)
-                _log.info("broker_started", address=self._broker.address)
+            await self._revive(self._broker)
+
+    async def _revive(self, broker: EmbeddedBroker) -> None:
+        reason = ""
+        while not broker.running:
+            try:
+                await asyncio.to_thread(broker.start)
+                _log.info("broker_started", address=broker.address)
+            except Failure as failure:
+                if str(failure) != reason:
+                    _log.error("broker_start_failed", reason=(reason := str(failure)), note="trying again")
+                await asyncio.sleep(_BROKER_RETRY_S)
 
     async def _sum_up(self) -> None:
         while True:
@@ -168,6 +198,7 @@ class Bridge:
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)
+                self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
             case _:

@@ -2,11 +2,13 @@
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fluksometer.command import Command
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from fluksometer.domain.live_table import LiveTable
@@ -22,7 +24,7 @@ _PLAIN_EVERY_S = 5.0
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of ``top``."""
-    parser.add_argument("--host", default="127.0.0.1", help="the broker (default: %(default)s)")
+    parser.add_argument("--host", type=_host, default="127.0.0.1", help="the broker (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=1883, help="its port (default: %(default)s)")
     parser.add_argument("--plain", action="store_true", help="print a table every 5 s instead of drawing; for logs")
     parser.add_argument(
@@ -35,11 +37,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Listen and show."""
+    import signal
     import threading
     import time
 
     from rich.console import Console
-    from rich.live import Live
 
     from fluksometer.adapters.mqtt_watch import MqttWatch
     from fluksometer.domain.live_table import LiveTable
@@ -57,18 +59,12 @@ def run(arguments: Namespace) -> int:
     watch = MqttWatch(host=arguments.host, port=arguments.port, take=take)
     console = Console(highlight=False)
     end_s = time.monotonic() + (arguments.seconds or float("inf"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the terminal gets its cursor back
     watch.start()
     try:
-        if arguments.plain or not console.is_terminal:
-            while (left_s := end_s - time.monotonic()) > 0:
-                time.sleep(min(_PLAIN_EVERY_S, left_s))
-                console.print(drawn())
-        else:
-            with Live(drawn(), console=console, auto_refresh=False) as live:
-                while (left_s := end_s - time.monotonic()) > 0:
-                    time.sleep(min(_REDRAW_S, left_s))
-                    live.update(drawn(), refresh=True)
+        _show(drawn, console, end_s, plain=arguments.plain or not console.is_terminal)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
         return 0
     finally:
         watch.stop()
@@ -78,25 +74,52 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
+def _show(drawn: Callable[[], "Table"], console: "Console", end_s: float, *, plain: bool) -> None:
+    """Show it again and again, until ``end_s`` of the monotonic clock."""
+    import time
+
+    from rich.live import Live
+
+    if plain:
+        while (left_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(_PLAIN_EVERY_S, left_s))
+            console.print(drawn())
+        return
+    with Live(drawn(), console=console, auto_refresh=False) as live:
+        while (left_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(_REDRAW_S, left_s))
+            live.update(drawn(), refresh=True)
+
+
 def draw(table: "LiveTable", now_s: float, problem: str | None) -> "Table":
     """The table as it stands at ``now_s`` (UTC seconds)."""
     from rich.table import Table
+    from rich.text import Text
 
-    drawing = Table(title=problem or None)
+    drawing = Table(title=Text(problem) if problem else None)
     for title in ("name", "type"):
         drawing.add_column(title)
     for title in ("now", "total", "age"):
         drawing.add_column(title, justify="right", no_wrap=True)
     for row in table.sorted_rows():
         age_s = row.age_s(now_s)
-        drawing.add_row(
+        cells = (
             row.name or row.sensor_id[:8],
             row.medium,
             row.gauge.text if row.gauge else "-",
             row.counter.text if row.counter else "-",
             "-" if age_s is None else f"{age_s:.0f} s",
         )
+        drawing.add_row(*map(Text, cells))  # as they are: brackets of a name are no markup
     return drawing
+
+
+def _host(text: str) -> str:
+    from fluksometer.domain.hosts import is_host
+
+    if not is_host(text):
+        raise ArgumentTypeError(f"{text!r} is not a host name or address (without mqtt:// and port)")
+    return text
 
 
 def _port(text: str) -> int:

@@ -149,7 +149,7 @@ def test_an_id_can_be_given():
         (sensor(port=1, function='"a"', id='"X"'), ["sensor[0].id: 'X' is not allowed: 32 lower-case hex digits"]),
         (LEAST + "[board]\nrate_hz = 99", ["board.rate_hz: 99 is not allowed: 100 to 100000"]),
         (LEAST + "[board]\nmin_width_ms = -1", ["board.min_width_ms: -1 is not allowed: 0 to 1000"]),
-        (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: at least one character"]),
+        (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: 1 to 1024 characters"]),
         (LEAST + "[mqtt]\nport = 0", ["mqtt.port: 0 is not allowed: 1 to 65535"]),
         (
             LEAST + '[mqtt]\nbroker = "mqtt://x"',
@@ -161,6 +161,22 @@ def test_an_id_can_be_given():
             ["mqtt.username: only for another broker; the embedded one asks for no login"],
         ),
         (LEAST + '[mqtt]\nbroker = "x"\npassword_file = "p"', ["mqtt.password_file: needs mqtt.username"]),
+        (
+            LEAST + '[mqtt]\nlisten = "localhost"',
+            ["mqtt.listen: 'localhost' is not allowed: an IPv4 address, as '127.0.0.1', or '0.0.0.0' for all"],
+        ),
+        (
+            LEAST + '[mqtt]\nbroker = "a..b"',
+            ["mqtt.broker: 'a..b' is not allowed: 'embedded', or a host name or address without mqtt:// and port"],
+        ),
+        (
+            sensor(port=4, function='"a"', constant="0x" + "f" * 5000),
+            [
+                "sensor[0].constant: a number of thousands of digits is not allowed: "
+                "0.001 to 65535.999, with at most 3 decimals"
+            ],
+        ),
+        (LEAST + '[device]\nname = "a\\u001b"', ["device.name: 'a\\x1b' is not allowed: 1 to 64 printable characters"]),
         (LEAST + '[device]\nname = ""', ["device.name: '' is not allowed: 1 to 64 printable characters"]),
         ("sensor = 1", ["sensor: 1 is not allowed: a valid list"]),
         ("board = 1\nmqtt = 2\nsensor = [3]", None),
@@ -211,3 +227,28 @@ def test_a_missing_file_is_a_fault(tmp_path):
     with pytest.raises(FileFaults) as caught:
         read_config(tmp_path / "none.toml")
     assert caught.value.lines() == [f"{tmp_path / 'none.toml'}: cannot be read: No such file or directory"]
+
+
+def test_a_name_may_have_any_letters():
+    assert parse(LEAST + '[device]\nname = "Zähler im Keller"').device.name == "Zähler im Keller"
+
+
+def test_a_home_that_is_not_there_is_a_fault_of_its_key(tmp_path):
+    config = parse(
+        LEAST
+        + '[device]\nstate = "~nobody-at-all/x"\n[mqtt]\nbroker="h"\nusername="u"\npassword_file="~nobody-at-all/p"'
+    )
+    with pytest.raises(FileFaults) as caught:
+        state_dir(config, tmp_path / "c")
+    assert caught.value.faults == ["device.state: ~nobody-at-all/x: there is no such home directory, name one"]
+    with pytest.raises(FileFaults, match="1 fault"):
+        read_login(config, tmp_path / "c")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "one\ntwo\n", "x" * 1025])
+def test_a_password_file_holds_one_line(tmp_path, content):
+    (tmp_path / "p").write_text(content)
+    config = parse(LEAST + '[mqtt]\nbroker = "h"\nusername = "u"\npassword_file = "p"')
+    with pytest.raises(FileFaults) as caught:
+        read_login(config, tmp_path / "c")
+    assert caught.value.faults == [f"mqtt.password_file: {tmp_path / 'p'} must hold one line, the password"]

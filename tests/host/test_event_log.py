@@ -11,6 +11,7 @@ from fluksometer.domain.link_events import (
     FramesDropped,
     HealthReported,
     RecordsMissed,
+    TextSeen,
     WindowClosed,
     WireVersionDiffers,
 )
@@ -71,3 +72,15 @@ def test_records_the_board_dropped_are_shown():
         lines_dropped=0,
     )
     assert [line["event"] for line in shown(HealthReported(HELLO, health))] == ["board_health", "board_dropped_records"]
+
+
+def test_what_is_no_board_can_not_fill_the_log():
+    lines = shown(*[TextSeen("$GPGGA,1")] * 1000, None, TextSeen("again"))
+    assert [line["event"] for line in lines] == ["board_text"] * 20 + ["board_text_cut", "board_text"]
+    lines = shown(*[BoardLogged(HELLO, BoardLog(level=2, t_us=0, text="x"))] * 1000)
+    assert [line["event"] for line in lines] == ["board_log"] * 60 + ["board_log_cut"]
+
+
+def test_the_name_of_a_model_can_not_steer_the_terminal():
+    (line,) = shown(BoardSaidHello(make_hello(model="Pico\x1b[2J"), True))
+    assert line["model"] == "Pico [2J"

@@ -52,3 +52,29 @@ def test_a_file_that_is_no_toml_or_no_text(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(FileFaults, match="1 fault"):
         read_toml(tmp_path / "binary", Room)
+
+
+def test_a_byte_order_mark_is_borne(tmp_path):
+    (tmp_path / "room.toml").write_bytes(b'\xef\xbb\xbfname = "hall"')
+    assert read_toml(tmp_path / "room.toml", Room).name == "hall"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("name = 1" + "0" * 5000, "not TOML: Exceeds the limit"),
+        ("name = " + "[" * 5000, "not TOML: nested too deep"),
+        ("name = 0x" + "f" * 5000, "name: a number of thousands of digits is not allowed: a valid string"),
+        ("[name]", "name: a valid string"),
+        (
+            'name = "a"\n[lamps]\nwatts = 3',
+            "lamps: a list of tables is needed: [[lamps]] with two brackets, not [lamps]",
+        ),
+        ('name = "a"\nlamps = [3]', "lamps[0]: 3 is not allowed: a table"),
+        (f'name = "a"\nlamps = "{"x" * 999}"', f"lamps: '{'x' * 79}... is not allowed: a valid list"),
+    ],
+)
+def test_strange_values_are_told_in_a_line(text, fault):
+    (found,) = faults(text).faults
+    assert found.startswith(fault)
+    assert len(found) < 200

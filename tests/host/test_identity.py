@@ -27,6 +27,7 @@ def test_ids_are_made_once_and_kept(tmp_path):
     [
         "",
         "{",
+        "[" * 100_000,
         "[]",
         "{}",
         '{"device": "x", "sensors": {}}',

@@ -288,3 +288,12 @@ def test_hellos_that_answer_earlier_questions_are_no_refusal():
     assert asked(session) == ["settings"]
     session.feed(hello(6), 0.7)
     assert session.tick(10.0) == [] and asked(session) == []
+
+
+def test_a_closed_link_is_not_called_silent():
+    session = LinkSession(WANTED)
+    session.open(0.0)
+    session.close()
+    assert session.next_deadline_s() is None
+    assert session.data_to_send() == b""
+    assert session.tick(1000.0) == []

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,9 @@ def test_disabled_sensors_are_not_shown():
 def test_values_for_people():
     assert Value(0, 5000.5, "Wh").text == "5000.5 Wh"
     assert Value(0, 12345678.0, "Wh").text == "12345678 Wh"
+    assert Value(0, 1234567.125, "Wh").text == "1234567.125 Wh"
+    assert Value(0, 0.0, "W").text == "0 W"
+    assert Value(0, 100.0, "").text == "100"
 
 
 @given(st.sampled_from([f"/sensor/{SID}/gauge", f"/device/{DEVICE}/config/sensor", "/x"]), st.binary(max_size=200))
@@ -71,3 +75,16 @@ def test_any_json_is_borne(topic, value):
         assert row.age_s(0.0) is None or row.age_s(0.0) >= 0
         for shown in (row.gauge, row.counter):
             assert shown is None or shown.text is not None
+
+
+@pytest.mark.parametrize("reading", ["[1e400,1]", "[1" + "0" * 400 + ",1]", "[1,NaN]", "[1,1e300]", "[-1,1]"])
+def test_numbers_out_of_any_range_are_not_shown(reading):
+    table = heard((f"/sensor/{SID}/gauge", reading, False))
+    assert (table.rows, table.unreadable) == ({}, 1)
+
+
+def test_words_of_strangers_can_not_steer_the_terminal():
+    table = heard(config(function="\x1b[2Ja" + "b" * 99), (f"/sensor/{SID}/gauge", '[990,1,"\\u001b"]', False))
+    (row,) = table.sorted_rows()
+    assert row.name == " [2Ja" + "b" * 59
+    assert row.gauge.text == "1"

@@ -1,5 +1,7 @@
 """The MQTT connection: what waits while there is none, and what a refusal looks like."""
 
+import contextlib
+import socket
 import subprocess
 import threading
 
@@ -72,4 +74,25 @@ def test_an_absent_broker_is_told_once_and_stopping_is_quick():
     wait_until(lambda: told, "news", 5)
     threading.Event().wait(1.5)
     sink.stop()
-    assert told == [BrokerDown("the broker can't be reached")]
+    assert told == [BrokerDown("the broker can't be reached: Connection refused")]
+
+
+def test_something_that_is_no_broker_is_told_once():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        told = Told()
+        sink = make_sink(server.getsockname()[1], told)
+        sink.start()
+        wait_until(lambda: told, "news", 5)
+        threading.Event().wait(1.5)
+        sink.stop()
+        server.shutdown(socket.SHUT_RDWR)
+    assert told == [BrokerDown("whatever listens there does not speak MQTT, or only with TLS")]

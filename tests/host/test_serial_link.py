@@ -3,11 +3,13 @@
 import asyncio
 import errno
 import os
+import termios
 import time
 import tty
 from types import SimpleNamespace
 
 import pytest
+import serial
 
 from fluksometer.adapters import serial_link
 from fluksometer.adapters.clock import host_time
@@ -88,5 +90,34 @@ def test_bytes_go_both_ways_and_a_lost_port_is_told_once(tmp_path):
             started_s = time.monotonic()
             link.stop()
             assert time.monotonic() - started_s < 1
+
+    asyncio.run(scenario())
+
+
+def test_a_port_that_breaks_is_told_with_what_helps():
+    for error in (
+        OSError(errno.EIO, "Input/output error"),
+        termios.error(errno.EIO, "Input/output error"),
+        serial.SerialException("device reports readiness to read but returned no data (...)"),
+    ):
+        assert describe(error, "/dev/x").startswith("/dev/x: the connection broke")
+    assert describe(serial.SerialTimeoutException("Write timeout"), "/dev/x").startswith("/dev/x: it takes no bytes")
+
+
+def test_no_kind_of_error_ends_the_thread(monkeypatch):
+    tries = []
+
+    def explode(*_words, **_more):
+        tries.append(time.monotonic())
+        raise [termios.error(5, "gone"), RuntimeError("odd")][len(tries) % 2]
+
+    async def scenario():
+        monkeypatch.setattr(serial_link.serial, "Serial", explode)
+        news = asyncio.Queue()
+        link = SerialLink("/dev/x", clock=host_time, tell=news.put_nowait)
+        link.start()
+        reasons = [(await asyncio.wait_for(news.get(), 5)).reason for _ in range(2)]
+        link.stop()
+        assert sorted(reason[:14] for reason in reasons) == ["/dev/x: odd", "/dev/x: the co"]
 
     asyncio.run(scenario())

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from host.rig import answers, environment, free_port, wait_until
 from host.test_service import greeted
@@ -75,3 +76,32 @@ def test_the_problem_is_the_title():
     with console.capture() as captured:
         console.print(draw(LiveTable(), 0.0, "no broker"))
     assert "no broker" in captured.get()
+
+
+def test_the_host_must_be_one():
+    for host in ("", "a..b", "mqtt://x", "[/b]"):
+        done = top(1, "--host", host)
+        assert (done.returncode, "is not a host name or address" in done.stderr) == (2, True)
+
+
+def test_brackets_in_a_name_are_no_markup():
+    table = LiveTable()
+    section = b'{"1":{"id":"x","enable":1,"function":"[/b] lamp","port":[1]}}'
+    table.take(f"/device/{'d' * 32}/config/sensor", section, retained=True, now_s=0.0)
+    console = Console(width=80, file=None)
+    with console.capture() as captured:
+        console.print(draw(table, 0.0, None))
+    assert "[/b] lamp" in captured.get()
+
+
+def test_sigterm_ends_it_as_ctrl_c_does():
+    command = [sys.executable, "-m", "fluksometer", "top", "--plain"]
+    table = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: threads(table.pid) > 1, "the listening thread")
+    table.terminate()
+    assert table.wait(5) == 0
+    assert table.stderr.read() == ""
+
+
+def threads(pid):
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))

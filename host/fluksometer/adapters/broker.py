@@ -1,5 +1,8 @@
 """The embedded MQTT broker: iotcore (rumqttd in a wheel) in a child process of its own."""
 
+import errno
+import re
+
 from iotcore import Broker
 
 from fluksometer.errors import Failure, PortTaken
@@ -23,6 +26,8 @@ class EmbeddedBroker:
         try:
             self._broker.start()
         except OSError as error:
+            if _number(error) != errno.EADDRINUSE:
+                raise Failure(f"the embedded broker can't listen: {error}") from error
             raise PortTaken(
                 f'port {self._port} is taken: another broker? set mqtt.broker = "127.0.0.1" to use it, '
                 "or another mqtt.port"
@@ -33,3 +38,9 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End the child process and free the port."""
         self._broker.stop()
+
+
+def _number(error: OSError) -> int | None:
+    # The broker tells the number of the system's error in its text only.
+    told = re.search(r"os error (\d+)", str(error))
+    return int(told[1]) if told else error.errno

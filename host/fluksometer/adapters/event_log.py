@@ -1,5 +1,6 @@
 """Puts what happens on the link into log lines."""
 
+from collections import Counter
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
@@ -26,6 +27,8 @@ from fluksometer.domain.link_events import (
 from fluksometer.domain.readings import BoardLog, Hello
 
 _FLAG_NAMES = {wire.CLIPPED: "clipped", wire.GAP: "gap", wire.NO_SIGNAL: "no_signal"}
+_TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
+_LOG_LINES = 60  # of the board's firmware a period
 _CHIPS = {1: "rp2040", 2: "rp2350"}
 
 
@@ -38,12 +41,14 @@ class EventLog:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._shown: set[str] = set()
+        self._lines: Counter[str] = Counter()  # lines of the board by event in this period
         self._hello: Hello | None = None  # as last shown
         self._flags: dict[int, int] = {}  # by port
 
     def begin_period(self) -> None:
         """Faults may be shown again."""
         self._shown.clear()
+        self._lines.clear()
 
     def show(self, event: Event) -> None:
         """Write the line of this event, if it deserves one."""
@@ -61,7 +66,8 @@ class EventLog:
                 if health.records_dropped:
                     self._once("board_dropped_records", since_boot=health.records_dropped)
             case TextSeen(text=text):
-                log.info("board_text", text=text)
+                if self._one_more("board_text", _TEXT_LINES):
+                    log.info("board_text", text=text)
             case RecordsMissed(count=count):
                 self._once("records_missed", count=count)
             case FramesDropped(count=count):
@@ -90,6 +96,12 @@ class EventLog:
             self._shown.add(event)
             self._log.warning(event, **fields)
 
+    def _one_more(self, event: str, most: int) -> bool:
+        self._lines[event] += 1
+        if self._lines[event] == most + 1:
+            self._log.warning(f"{event}_cut", note=f"more than {most} lines in a minute, the rest is not shown")
+        return self._lines[event] <= most
+
     def _show_hello(self, hello: Hello, new_boot: bool) -> None:
         shown = replace(hello, t_us=0)
         if shown == self._hello and not new_boot:
@@ -97,7 +109,7 @@ class EventLog:
         self._hello = shown
         self._log.info(
             "board_hello",
-            model=hello.model,
+            model=_printable(hello.model),
             chip=_CHIPS.get(hello.chip, hello.chip),
             firmware=hello.firmware,
             micropython=hello.micropython,
@@ -110,15 +122,20 @@ class EventLog:
         )
 
     def _show_board_log(self, log: BoardLog) -> None:
+        if not self._one_more("board_log", _LOG_LINES):
+            return
         write = {1: self._log.info, 2: self._log.warning}.get(log.level, self._log.error)
-        text = "".join(one if one.isprintable() else " " for one in log.text)
-        write("board_log", text=text)
+        write("board_log", text=_printable(log.text))
 
     def _show_flags(self, port: int, flags: int) -> None:
         before = self._flags.get(port, 0)
         self._flags[port] = flags
         if flags & ~before:
             self._once(f"clamp_{port}_flags", flags=",".join(name for bit, name in _FLAG_NAMES.items() if flags & bit))
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _ports(mask: int) -> str:

@@ -54,7 +54,7 @@ class Identity:
             return
         except OSError as error:
             raise StateFault(f"{self._path}: the ids can't be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise StateFault(
                 f"{self._path}: the ids in it can't be understood ({type(error).__name__}: {error}). Restore the file "
                 "from a backup; delete it only if all sensors may get new ids"

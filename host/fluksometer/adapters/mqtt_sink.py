@@ -1,6 +1,7 @@
 """Publishes to an MQTT broker; connects again for ever. paho runs its own thread, publish() may be called from the loop."""
 
 import random
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class MqttSink:
         self._connected = False
         self._stopping = threading.Event()
         self._down_reason = ""
+        self._answered = False  # the broker has said yes or no on the present connection
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.reconnect_delay_set(_RETRY_LEAST_S, _RETRY_MOST_S)
         self._client.on_connect = self._on_connect
@@ -89,6 +91,7 @@ class MqttSink:
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: Properties | None
     ) -> None:
+        self._answered = True
         if code.is_failure:
             self._report_down(f"the broker refuses the bridge: {code}")
             return
@@ -100,7 +103,9 @@ class MqttSink:
         self._tell(BrokerUp())
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        self._report_down("the broker can't be reached")
+        error = sys.exc_info()[1]  # paho calls from where it caught this
+        why = error and (getattr(error, "strerror", None) or str(error))
+        self._report_down(f"the broker can't be reached: {why}" if why else "the broker can't be reached")
         self._jitter()
 
     def _on_disconnect(
@@ -108,10 +113,13 @@ class MqttSink:
     ) -> None:
         with self._lock:
             was_connected, self._connected = self._connected, False
+        answered, self._answered = self._answered, False
         if self._stopping.is_set():
             return
         if was_connected:
             self._report_down(f"the connection was lost: {code}")
+        elif not answered:
+            self._report_down("whatever listens there does not speak MQTT, or only with TLS")
         self._jitter()
 
     def _report_down(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import termios
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _READ_TIMEOUT_S = 0.2
 _WRITE_TIMEOUT_S = 1.0
 _RETRY_LEAST_S = 0.2
 _RETRY_MOST_S = 2.0
+_RETRY_DUMB_S = 30.0  # most for a port that opens and breaks without a byte
+_LOST = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class SerialLink:
         self._outgoing = bytearray()
         self._port: serial.Serial | None = None
         self._down_reason = ""
+        self._opened = self._heard = False  # at the last try
 
     def start(self) -> None:
         """Begin, from within a running loop."""
@@ -88,29 +92,31 @@ class SerialLink:
     def _run(self) -> None:
         pause_s = _RETRY_LEAST_S
         while not self._stopping.is_set():
+            path, self._opened, self._heard = self._wanted, False, False
             try:
                 path = find_port(self._wanted)
                 with serial.Serial(
                     path, _BAUD, timeout=_READ_TIMEOUT_S, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
                 ) as port:
-                    pause_s = _RETRY_LEAST_S
                     self._serve(port)
-            except (OSError, serial.SerialException, NoBoard) as error:
-                self._report_down(describe(error, self._wanted))
+            except Exception as error:  # pyserial lets many kinds through (termios.error), and none may end this thread
+                self._report_down(describe(error, path))
+            pause_s = _RETRY_LEAST_S if self._heard else pause_s
             if self._stopping.wait(pause_s):
                 return
-            pause_s = min(2 * pause_s, _RETRY_MOST_S)
+            pause_s = min(2 * pause_s, _RETRY_DUMB_S if self._opened else _RETRY_MOST_S)
 
     def _serve(self, port: serial.Serial) -> None:
         with self._lock:
             self._port = port
             self._outgoing.clear()
+        self._opened = True
         self._down_reason = ""
         self._hand_over(LinkUp(str(port.port), self._clock()))
         try:
             while not self._stopping.is_set():
                 if data := port.read(1):
-                    time = self._clock()
+                    time, self._heard = self._clock(), True
                     self._hand_over(Chunk(data + port.read(port.in_waiting), time))
                 self._write_out(port)
         finally:
@@ -161,4 +167,8 @@ def describe(error: Exception, port: str) -> str:
         return f"{port} is not there: is the board plugged in?"
     if number == errno.EACCES:
         return f"{port} may not be opened by this user: add the user to the group that owns it (dialout)"
+    if isinstance(error, serial.SerialTimeoutException):
+        return f"{port}: it takes no bytes: unplug the board and plug it in again"
+    if number in _LOST or "readiness" in str(error) or isinstance(error, termios.error):
+        return f"{port}: the connection broke: was the board unplugged, or does another program read the port too?"
     return f"{port}: {error}"

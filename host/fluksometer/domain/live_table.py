@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 _READING = re.compile(r"/sensor/([0-9a-f]{32})/(gauge|counter)")
 _CONFIG = re.compile(r"/device/([0-9a-f]{32})/config/sensor")
+_SECOND_END = 1e11
+_AMOUNT_END = 1e15
+_NAME_MOST = 64
 _FRESH_S = 15  # a retained reading not older than this is as good as a live one
 
 
@@ -20,7 +23,7 @@ class Value:
     @property
     def text(self) -> str:
         """Amount and unit for people."""
-        return f"{self.amount:g} {self.unit}".strip() if self.amount % 1 else f"{int(self.amount)} {self.unit}".strip()
+        return f"{self.amount:.3f}".rstrip("0").rstrip(".") + f" {self.unit}".rstrip()
 
 
 @dataclass(slots=True)
@@ -76,7 +79,9 @@ class LiveTable:
         second, amount = reading[0], reading[1]
         if not isinstance(second, int | float) or not isinstance(amount, int | float):
             raise TypeError("numbers")
-        value = Value(int(second), float(amount), str(reading[2]) if len(reading) > 2 else "")
+        if not (0 <= second < _SECOND_END and abs(amount) < _AMOUNT_END):  # nor infinite, nor no number
+            raise ValueError("out of any range")
+        value = Value(int(second), float(amount), _clean(reading[2]) if len(reading) > 2 else "")
         row = self.rows.setdefault(sensor_id, Row(sensor_id))
         if kind == "gauge":
             row.gauge = value
@@ -92,6 +97,11 @@ class LiveTable:
                 continue
             row = self.rows.setdefault(sensor_id, Row(sensor_id))
             ports = section.get("port")
-            row.name, row.medium = str(section.get("function", "")), str(section.get("type", ""))
+            row.name, row.medium = _clean(section.get("function", "")), _clean(section.get("type", ""))
             row.device_id = device_id
             row.port = ports[0] if isinstance(ports, list) and ports and isinstance(ports[0], int) else 99
+
+
+def _clean(text: object) -> str:
+    # Anybody may publish: nothing that steers a terminal gets onto one.
+    return "".join(one if one.isprintable() else " " for one in str(text)[:_NAME_MOST])
