@@ -48,7 +48,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Derive, tell, write."""
     from fluksometer.domain.linearity import default_table, render
-    from fluksometer.domain.linearity_fit import RESIDUAL_LIMIT_LSB, UnfitRecording, fit
+    from fluksometer.domain.linearity_fit import UnfitRecording, fit
     from fluksometer.faults import FileFaults
 
     codes = _column(arguments.file, arguments.channel)
@@ -60,10 +60,7 @@ def run(arguments: Namespace) -> int:
     _report(found)
     if not found.trusted and not arguments.force:
         print(
-            f"fluksometer linearity: no table written. The two halves of the recording disagree by "
-            f"{found.table.residual_lsb:.2f} LSB, more than {RESIDUAL_LIMIT_LSB}: record longer, a steadier load, or a larger "
-            "current (--force writes it all the same)",
-            file=sys.stderr,
+            f"fluksometer linearity: no table written: {doubt(found)} (--force writes it all the same)", file=sys.stderr
         )
         return 1
     try:
@@ -127,13 +124,32 @@ def _report(found: "Fit") -> None:
     Console(highlight=False).print(table)
 
 
-def expectation(found: "Fit") -> str:
-    """What a reader may hope for, from the figures in docs/calibration.md."""
-    if not found.trusted:
-        return "nothing good: the recording contradicts itself"
-    amps = found.peak_lsb / RANGE_PEAK_LSB
-    return f"errors as in docs/calibration.md up to {amps:.0%} of the clamp's range; beyond it the default table's"
+def doubt(found: "Fit") -> str:
+    """Why a table is not to be trusted, and what helps."""
+    from fluksometer.domain.linearity_fit import RESIDUAL_LIMIT_LSB
 
+    if found.table.residual_lsb > RESIDUAL_LIMIT_LSB:
+        return (
+            f"the halves of the recording disagree by {found.table.residual_lsb:.2f} LSB, more than {RESIDUAL_LIMIT_LSB}: "
+            "record longer, a steadier load, or a larger current"
+        )
+    return (
+        f"the wave's harmonics hide so much that small currents could be {found.hidden:.1%} wrong, the default table is as "
+        "good: record a larger current, or a plain heater"
+    )
+
+
+def expectation(found: "Fit") -> str:
+    """What a reader may hope for; the figures of docs/calibration.md bear it out."""
+    if not found.trusted:
+        return doubt(found)
+    error = (LEAST_ERROR**2 + found.hidden**2) ** 0.5
+    share = found.peak_lsb / RANGE_PEAK_LSB
+    return f"about {error:.1%} at 1 % of the clamp's range, less above; beyond {share:.0%} the default table's errors"
+
+
+LEAST_ERROR = 0.001
+"""At 1 % of range, with steps of 1/8 LSB and the noise of a minute's recording."""
 
 RANGE_PEAK_LSB = 4096 / 3.3 * 2**0.5
 """Peak of a sine of 1 V rms, a clamp's rated current."""

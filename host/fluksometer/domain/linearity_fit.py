@@ -22,6 +22,8 @@ import numpy.typing as npt
 from .linearity import CODES, MIDDLE, Codes, Linearity, Values
 
 RESIDUAL_LIMIT_LSB: Final = 0.5
+HIDDEN_LIMIT: Final = 0.01
+"""From here on the default table does as well for small currents."""
 _CODE: Final = np.arange(CODES, dtype=np.float64)
 
 BLOCK_CYCLES: Final = 10
@@ -42,6 +44,8 @@ CREST_MARGIN_LSB: Final = 4.0
 """So near below a wave's crest noise pulls the mean of a code inwards (by noise^2 / (2 x distance))."""
 _BOARD_BEND_LSB: Final = 0.25
 """A bend (Chebyshev component) by which a board differs from the default table of its chip: 0.02 to 0.4 on the six measured."""
+_HIDDEN_BEND_LSB: Final = 0.2
+"""As above, for an estimate of what bends cost that harmonics hide."""
 _CODE_WIDTH_VARIANCE: Final = 0.15
 """LSB^2 by which a code's value scatters around its neighbours'."""
 _SMOOTH_CODES: Final = 16
@@ -68,11 +72,13 @@ class Fit:
     """The largest correction of a visited code."""
     beside_default_lsb: float
     """rms of the difference to the chip's default table over the visited codes."""
+    hidden: float
+    """Part by which the smallest currents may be wrong because the wave's harmonics hide bends of the converter."""
 
     @property
     def trusted(self) -> bool:
-        """Whether the part of the recording kept out of the fit agrees with it."""
-        return self.table.residual_lsb <= RESIDUAL_LIMIT_LSB
+        """Whether the halves of the recording agree, and harmonics hide little."""
+        return self.table.residual_lsb <= RESIDUAL_LIMIT_LSB and self.hidden <= HIDDEN_LIMIT
 
 
 def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str) -> Fit:
@@ -116,6 +122,7 @@ def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str) -> Fit:
         thin=thin,
         blocks=len(waves.blocks),
         dropped=waves.dropped,
+        hidden=waves.hidden(waves.blocks[:FEWEST_BLOCKS]),
         moved_lsb=float(np.abs(corrected - _CODE)[seen].max()),
         beside_default_lsb=float(np.sqrt(np.mean((corrected - start)[seen] ** 2))),
     )
@@ -216,14 +223,27 @@ class _Waves:
     def table_of(self, blocks: npt.NDArray[np.intp]) -> tuple[Values, _View]:
         """The values of all codes as these blocks tell them."""
         view = self._view(blocks, self._start)
-        own = np.maximum((view.bends**2 + view.lifts**2 - _BOARD_BEND_LSB**2) / 2, 0)
-        bends = view.bends * own / (own + _BOARD_BEND_LSB**2)
+        own = self._own_share(view)
+        bends = view.bends * own
         corrected = self._start
         for left in reversed(range(ROUNDS)):
             corrected = self._joined(view, corrected, bends)
             if left:
                 view = self._view(blocks, corrected)
         return corrected, view
+
+    @staticmethod
+    def _own_share(view: _View) -> Values:
+        """Of each order in phase with the fundamental, the part taken for the wave's own: as strong as what is a quarter period
+        off, or stronger than any board's bend."""
+        power = view.lifts**2 + np.maximum(view.bends**2 - (3 * _BOARD_BEND_LSB) ** 2, 0)
+        return power / (power + _BOARD_BEND_LSB**2)
+
+    def hidden(self, blocks: npt.NDArray[np.intp]) -> float:
+        """What hidden bends (Chebyshev polynomials, of slope n in the middle for odd n) may do to the gain in the middle."""
+        view = self._view(blocks, self._start)
+        odd = np.arange(3, len(view.bends) + 1, 2)
+        return float(np.linalg.norm(odd * self._own_share(view)[2::2]) * _HIDDEN_BEND_LSB / view.peak_lsb)
 
     def disagreement(self, corrected: Values, blocks: npt.NDArray[np.intp]) -> float:
         """rms in LSB, over all readings, by which these blocks find codes beside a table."""
@@ -292,11 +312,12 @@ class _Waves:
         weight, sums = np.zeros(CODES), np.zeros(CODES)
         weight[codes] = view.counts[codes]
         sums[codes] = weight[codes] * new
-        window = np.hanning(2 * _SMOOTH_CODES + 1)
-        near = np.flatnonzero((spread := np.convolve(weight, window, mode="same")) > 0)
-        smooth = np.interp(_CODE, near, np.convolve(sums, window, mode="same")[near] / spread[near])
-        trust = view.noise_lsb**2 / _CODE_WIDTH_VARIANCE
         low, high = view.visited
+        window, inside = np.hanning(2 * _SMOOTH_CODES + 1), slice(low, high + 1)
+        spread, total = (np.convolve(one, window, mode="same")[inside] for one in (weight, sums))
+        near = np.flatnonzero(spread > 0)
+        smooth = np.interp(_CODE, low + near, total[near] / spread[near])
+        trust = view.noise_lsb**2 / _CODE_WIDTH_VARIANCE
         beyond = np.maximum(low - _CODE, _CODE - high)
         fade = np.clip(1 - beyond / _FADE_CODES, 0, 1)
         return self._start + fade * (sums + trust * smooth) / (weight + trust)
