@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fluksometer.command import Command
-from fluksometer.faults import FileFaults
 
 if TYPE_CHECKING:
     from fluksometer.metering import Window
@@ -36,6 +35,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the windows of the file."""
+    from fluksometer.faults import FileFaults
+
     faults = _argument_faults(arguments)
     if faults:
         raise FileFaults("arguments", faults)
@@ -59,6 +60,7 @@ def records(file: Path, rate_hz: int, clamp_a: float, voltage_v: float | None) -
     """One record per window and input. Raises FileFaults when the file can't be used, before the first record if it can tell."""
     import numpy as np
 
+    from fluksometer.faults import FileFaults
     from fluksometer.metering import Core
 
     codes = _load(file)
@@ -79,6 +81,8 @@ def records(file: Path, rate_hz: int, clamp_a: float, voltage_v: float | None) -
 
 def _load(file: Path) -> Any:
     import numpy as np
+
+    from fluksometer.faults import FileFaults
 
     try:
         codes = np.load(file, mmap_mode="r", allow_pickle=False)
