@@ -8,6 +8,7 @@ import sys
 import time
 
 import machine
+import micropython
 import rp2
 import uctypes
 
@@ -38,7 +39,7 @@ def console():
 
     async def wait_input():
         received = await stream.read(1)
-        while can_read.poll(0):
+        while len(received) < 64 and can_read.poll(0):
             received += sys.stdin.buffer.read(1)  # asking for more would wait until all of it is there
         return received
 
@@ -81,18 +82,39 @@ def main():
     inputs = pulse_inputs()
     board = Board(identity(), Settings(), clock, sampler, inputs, RING_SAMPLES)
 
+    # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
+    caught, stop = [], asyncio.ThreadSafeFlag()
+
     def on_timer(_timer):
-        clock.tick()
-        sampler.poll()
+        try:
+            clock.tick()
+            sampler.poll()
+        except BaseException as error:
+            caught.append(error)
+            stop.set()
+
+    async def raise_what_was_caught():
+        await stop.wait()
+        raise caught[0]
+
+    async def run():
+        await asyncio.gather(raise_what_was_caught(), board.run(HostLink(*console(), time.ticks_ms, time.ticks_diff)))
 
     timer = machine.Timer(period=POLL_MS, mode=machine.Timer.PERIODIC, callback=on_timer)
     try:
-        asyncio.run(board.run(HostLink(*console(), time.ticks_ms, time.ticks_diff)))
+        asyncio.run(run())
     finally:
+        micropython.kbd_intr(-1)  # another Ctrl-C now would leave the DMA running; the prompt switches it on again
         timer.deinit()
         sampler.stop()
         for gpio in PULSE_GPIO.values():
             machine.Pin(gpio).irq(None)
 
 
-main()
+try:
+    main()
+except Exception as error:  # Ctrl-C is none, and gives the prompt
+    micropython.kbd_intr(3)
+    sys.print_exception(error)
+    time.sleep(2)  # for somebody who wants to read it, or to press Ctrl-C
+    machine.reset()

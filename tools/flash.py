@@ -16,6 +16,7 @@ OUR_FOLDERS = ("shared", "meter")  # on the board these hold nothing but ours: w
 LOOKED_INTO = (*OUR_FOLDERS, "lib")
 OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file system, and .mpy 6.3
 ARCHITECTURES = {4: "armv6m", 7: "armv7emsp"}  # sys.implementation._mpy >> 10; MicroPython's py/persistentcode.h
+NATIVE_FORMAT = 0x306  # .mpy version 6, native sub-version 3: sys.implementation._mpy & 0x3ff
 ANSWER_TIMEOUT_S = 60
 COPY_TIMEOUT_S = 600
 PROMPT_TRIES = 2
@@ -175,8 +176,13 @@ def judge(answer: dict) -> BoardState:
             "copy the image of `tools/firmware` onto the drive that appears."
         )
     architecture = ARCHITECTURES.get(answer["mpy"] >> 10)
-    if architecture is None or answer["mpy"] & 0xFF != 6:
+    if architecture is None:
         raise FlashError(f"{answer['machine']} is neither a Pico nor a Pico 2: there is no native module for it.")
+    if answer["mpy"] & 0x3FF != NATIVE_FORMAT:
+        raise FlashError(
+            f"the board's MicroPython {shown} has another format of native modules than ours (.mpy 6.3): use the image "
+            "of `tools/firmware`."
+        )
     if "error" in answer or answer["filesystem"] not in ("VfsLfs2", ""):
         found = answer.get("error") or answer["filesystem"] or "none"
         raise FlashError(
@@ -253,10 +259,11 @@ def check_space(changed: dict[str, Path], state: BoardState) -> None:
 
 
 def copy(port: str, changed: dict[str, Path], old: list[str], state: BoardState) -> None:
-    """Copy and remove in one mpremote call. A main.py of somebody else is kept as main.before.py."""
+    """Copy and remove in one mpremote call. A main.py of somebody else is kept as main.before.py; one of ours goes first."""
     words: list[str] = []
-    if "/main.py" in changed and "/main.py" in state.files and not old_firmware(state):
-        words += ["fs", "cp", ":/main.py", ":/main.before.py", "+"]
+    if "/main.py" in state.files:
+        ours = old_firmware(state)
+        words += ["fs", "rm", ":/main.py", "+"] if ours else ["fs", "cp", ":/main.py", ":/main.before.py", "+"]
     folders = sorted({path.rsplit("/", 1)[0] for path in changed} - {""})
     present = {path.rsplit("/", 1)[0] for path in state.files}
     for folder in sorted(set(folders) - present):
@@ -300,6 +307,9 @@ def flash(port: str, *, source: bool, erase: bool) -> None:
     files = plan(state.architecture, source=source)
     changed, old = differing(files, state.files), leftovers(files, state.files)
     if changed or old:
+        changed |= {
+            "/main.py": files["/main.py"]
+        }  # comes last, and is not there meanwhile: nothing half new ever starts
         check_space(changed, state)
         kilobytes = sum(file.stat().st_size for file in changed.values()) / 1024
         say(f"copying {len(changed)} files ({kilobytes:.1f} kB), removing {len(old)}")

@@ -14,7 +14,7 @@ _FCS_THRESHOLD_1 = const(1 << 24)
 _ADC_CLOCK_HZ = const(48000000)
 _CYCLES_MIN = const(96)  # one conversion takes 96 cycles of the ADC clock
 _DMA_BASE = const(0x50000000)
-_WRITE_ADDR, _AL2_WRITE_ADDR_TRIG = const(0x04), const(0x2C)
+_WRITE_ADDR, _AL1_CTRL, _AL2_WRITE_ADDR_TRIG = const(0x04), const(0x10), const(0x2C)
 
 
 class AdcRing:
@@ -57,14 +57,23 @@ class AdcRing:
             read=self._restart_word,
             write=trigger,
             count=1,
-            ctrl=control.pack_ctrl(size=2, inc_read=False, inc_write=False, chain_to=control.channel),
+            ctrl=control.pack_ctrl(
+                size=2, inc_read=False, inc_write=False, chain_to=control.channel, ring_size=0, ring_sel=0
+            ),
         )
         data.config(
             read=self._adc + _FIFO,
             write=self.ring,
             count=self.samples,
             ctrl=data.pack_ctrl(
-                size=1, inc_read=False, inc_write=True, treq_sel=self._dreq, chain_to=control.channel, high_pri=True
+                size=1,
+                inc_read=False,
+                inc_write=True,
+                treq_sel=self._dreq,
+                chain_to=control.channel,
+                high_pri=True,
+                ring_size=0,  # said aloud: the default of MicroPython 1.25 is wrong on the RP2350
+                ring_sel=0,
             ),
             trigger=True,
         )
@@ -72,13 +81,16 @@ class AdcRing:
     def stop(self):
         """No sample after this. The converter finishes the one it is at."""
         self._mem32[self._adc + _CS] = _CS_ENABLE
-        self._control.active(0)
+        for channel in (self._data, self._control):
+            # Disabled before they are aborted: aborting an enabled channel fires its chain (RP2350 erratum E5).
+            self._mem32[_DMA_BASE + 0x40 * channel.channel + _AL1_CTRL] = 0
         self._data.active(0)
+        self._control.active(0)
 
     def position(self):
         """Index in the ring of the sample that comes next."""
         return (self._mem32[self._position_register] - self._address) // 2 % self.samples
 
     def overrun(self):
-        """The converter's queue was full once: samples are missing and the order of channels is unknown."""
-        return bool(self._mem32[self._fcs_register] & _FCS_OVER)
+        """The converter's queue was full, or read when empty: samples are missing, the order of channels is unknown."""
+        return bool(self._mem32[self._fcs_register] & (_FCS_OVER | _FCS_UNDER))

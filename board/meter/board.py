@@ -77,7 +77,7 @@ class Board:
             self._send_hello()
         elif kind == SETTINGS.kind:
             try:
-                self._settings = settings_from(payload)
+                self._settings = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
             except RangeError as error:
                 self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
                 return
@@ -96,10 +96,10 @@ class Board:
         rounds = 0
         while True:
             await asyncio.sleep_ms(1000)
-            for port in self._settings.pulse_ports:
-                pulse_input = self._pulse_inputs[port]
-                pulse_input.poll(self._clock)
-                self._link.send(PULSE.kind, pulse_input.payload(self._clock.now_us()))
+            for port, pulse_input in self._pulse_inputs.items():
+                pulse_input.poll(self._clock)  # every one, used or not: its ticks must not grow old
+                if port in self._settings.pulse_ports:
+                    self._link.send(PULSE.kind, pulse_input.payload(self._clock.now_us()))
             rounds += 1
             if rounds % _HEALTH_EVERY == 0:
                 self._report_health()

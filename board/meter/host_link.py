@@ -75,3 +75,4 @@ class HostLink:
         while True:
             for kind, _seq, payload in self._lines.push(await self._wait_input()):
                 handle(kind, payload)
+            await asyncio.sleep_ms(0)  # a host that never pauses must not starve the other tasks

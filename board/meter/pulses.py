@@ -3,7 +3,8 @@
 from shared._compat import const
 from shared.records import PULSE
 
-_COUNT_WRAP = const(0x3FFFFFFF)  # numbers up to here need no memory, which an interrupt could not get
+_COUNT_TOP = const(0x3FFFFFFF)  # numbers up to here need no memory, which an interrupt could not get
+_CHATTER_MAX_US = const(60000000)  # a line that never rests: its first edge is forgotten, long before its ticks wrap
 
 
 class PulseInput:
@@ -39,7 +40,7 @@ class PulseInput:
         now = self._ticks_us()
         self._judge(now)
         if self._open:
-            self._rejected = (self._rejected + 1) & _COUNT_WRAP
+            self._rejected = self._rejected + 1 if self._rejected < _COUNT_TOP else 0
         else:
             self._first = now
             self._open = True
@@ -56,29 +57,33 @@ class PulseInput:
         if not self._level:
             self._gap_us = self._ticks_diff(self._first, self._began)
             self._began = self._first
-            self._count = (self._count + 1) & _COUNT_WRAP
+            self._count = self._count + 1 if self._count < _COUNT_TOP else 0
 
     def poll(self, clock):
         """Judge the last edge and bring the wide counters up to date; call at least once a second."""
         irq = self._disable_irq()
-        now = self._ticks_us()
-        self._judge(now)
-        if not self._open and self._read_level() != self._stable:  # the chip missed an edge: begin one here
-            self._first = self._edge = now
-            self._level = self._read_level()
-            self._open = True
-        count, began, gap_us = self._count, self._began, self._gap_us
-        self._enable_irq(irq)
-        grown = (count - self._seen) & _COUNT_WRAP
+        try:
+            now = self._ticks_us()
+            self._judge(now)
+            if not self._open and self._read_level() != self._stable:  # the chip missed an edge: begin one here
+                self._first = self._edge = now
+                self._level = self._read_level()
+                self._open = True
+            elif self._open and self._ticks_diff(now, self._first) > _CHATTER_MAX_US:
+                self._first = self._edge
+            count, began, gap_us = self._count, self._began, self._gap_us
+        finally:
+            self._enable_irq(irq)
+        grown = (count - self._seen) & _COUNT_TOP
         if not grown:
             return
         self._seen = count
         edge_us = clock.at_us(began)
         # The interrupt's own gap is right for pulses close together; after a long pause only the wide clock is.
         if grown > 1:
-            self.interval_us = gap_us
+            self.interval_us = max(gap_us, 0)
         elif self.count:
-            self.interval_us = edge_us - self.edge_us
+            self.interval_us = max(edge_us - self.edge_us, 0)
         self.edge_us = edge_us
         self.count += grown
 

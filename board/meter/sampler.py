@@ -18,7 +18,7 @@ class Sampler:
 
     def __init__(self, ring, inputs, clock, ticks_us, ticks_diff):
         self._ring = ring
-        self._inputs = inputs
+        self.inputs = inputs
         self._clock = clock
         self._ticks_us = ticks_us
         self._ticks_diff = ticks_diff
@@ -48,7 +48,7 @@ class Sampler:
             self._begin()
 
     def _begin(self):
-        self._ring.start([self._inputs[port] for port in self.ports], self.rate_hz)
+        self._ring.start([self.inputs[port] for port in self.ports], self.rate_hz)
         self._tail = 0
         self._sets = 0  # since this start: the time of a set is counted in samples, not read from a clock
         self._start_us = self._clock.now_us()

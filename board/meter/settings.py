@@ -1,8 +1,6 @@
 # What the host may change while the board runs. The board starts with these and keeps none over a restart: the host
 # sends its own at each hello.
-from shared.records import SETTINGS, RangeError
-
-_MAX_CONVERSIONS_HZ = 500000  # the converter's limit for all clamps together
+from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, SETTINGS, RangeError
 
 
 class Settings:
@@ -28,14 +26,17 @@ def mask_of(ports):
     return mask
 
 
-def settings_from(payload):
-    """Settings out of a record's payload; RangeError names what does not fit."""
+def settings_from(payload, clamp_inputs, pulse_inputs):
+    """Settings out of a record's payload, for the inputs that this board has; RangeError names what does not fit."""
     rate_hz, clamp_mask, pulse_mask, min_width_us = SETTINGS.unpack(payload)
     clamps = ports_of(clamp_mask)
     if clamp_mask & pulse_mask:
         raise RangeError("settings.pulse_ports: a port is a clamp or a pulse input, not both")
-    if rate_hz * len(clamps) > _MAX_CONVERSIONS_HZ:
-        raise RangeError(
-            "settings.rate_hz: %d for %d clamps at most" % (_MAX_CONVERSIONS_HZ // len(clamps), len(clamps))
-        )
+    if not all([port in clamp_inputs for port in clamps]):
+        raise RangeError("settings.clamp_ports: this board has no clamp there")
+    if not all([port in pulse_inputs for port in ports_of(pulse_mask)]):
+        raise RangeError("settings.pulse_ports: this board has no pulse input there")
+    if clamps and not MIN_CONVERSIONS_HZ <= rate_hz * len(clamps) <= MAX_CONVERSIONS_HZ:
+        limits = (-(-MIN_CONVERSIONS_HZ // len(clamps)), MAX_CONVERSIONS_HZ // len(clamps), len(clamps))
+        raise RangeError("settings.rate_hz: %d..%d for %d clamps" % limits)
     return Settings(rate_hz, clamps, ports_of(pulse_mask), min_width_us)

@@ -141,6 +141,11 @@ LOG = Layout(0x05, "log", (("level", "B", 1, 3), ("t_us", "Q", 0, _U63)), tail="
 
 # --- towards the board ------------------------------------------------------------------------------------------
 
+# Conversions a second of all clamps together. Below, the converter's 16-bit divider ends (48 MHz / 65536); above, the ring
+# would last less than two and a half turns of the sampling timer.
+MIN_CONVERSIONS_HZ = const(733)
+MAX_CONVERSIONS_HZ = const(120000)
+
 GREET = Layout(0x80, "greet", ())  # asks for a hello
 
 SETTINGS = Layout(
@@ -149,7 +154,7 @@ SETTINGS = Layout(
     (
         ("rate_hz", "I", 100, 100000),
         ("clamp_ports", "B", 0, 0b000111),
-        ("pulse_ports", "B", 0, 0b111110),
+        ("pulse_ports", "B", 0, 0b011110),
         ("min_width_us", "I", 0, 1000000),
     ),
 )

@@ -27,6 +27,8 @@ CLAMP: Layout
 PULSE: Layout
 HEALTH: Layout
 LOG: Layout
+MIN_CONVERSIONS_HZ: int
+MAX_CONVERSIONS_HZ: int
 GREET: Layout
 SETTINGS: Layout
 TO_HOST: dict[int, Layout]

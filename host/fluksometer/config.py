@@ -13,10 +13,10 @@ from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml, shown
+from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ
 
 CLAMP_PORTS = range(1, 4)
 PULSE_PORTS = range(2, 6)
-ADC_RATE_HZ = 500_000  # what the converter of a Pico does in all, for all clamps together
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
 _PASSWORD_MOST = 1024  # characters
@@ -305,9 +305,12 @@ def _repeated(sensors: list[dict[str, Any]], key: str) -> list[str]:
 def _rate_faults(board: object, sensors: list[dict[str, Any]]) -> list[str]:
     rate_hz = board.get("rate_hz", 20_000) if isinstance(board, dict) else 20_000
     clamps = sum(_class_of(one) is SensorClass.ANALOG and one.get("enable") is not False for one in sensors)
-    if not isinstance(rate_hz, int) or rate_hz > 100_000 or clamps * rate_hz <= ADC_RATE_HZ:
+    if not isinstance(rate_hz, int) or not 100 <= rate_hz <= 100_000 or not clamps:
         return []
-    return [f"board.rate_hz: {rate_hz} is not allowed: at most {ADC_RATE_HZ // clamps} with {clamps} clamps"]
+    low, high = -(-MIN_CONVERSIONS_HZ // clamps), min(MAX_CONVERSIONS_HZ // clamps, 100_000)
+    if low <= rate_hz <= high:
+        return []
+    return [f"board.rate_hz: {rate_hz} is not allowed: {low} to {high} with {clamps} clamp{'s' if clamps > 1 else ''}"]
 
 
 def _mqtt_faults(mqtt: object) -> list[str]:

@@ -23,7 +23,7 @@ name = "fluksometer"
 
 [board]
 port = "auto"               # the one board on USB; or its path, as "/dev/ttyACM0"
-# rate_hz = 20000           # samples a second of each clamp, 100 to 100000; all clamps together at most 500000
+# rate_hz = 20000           # samples a second of each clamp: 245 to 40000 for three clamps
 # min_width_ms = 5          # pulses shorter than this are bounce, 0 to 1000
 
 [mqtt]

@@ -83,6 +83,25 @@ def test_settings_out_of_range_change_nothing_and_say_why():
     assert [values[13] for kind, values in records if kind == HELLO.kind] == [20000, 20000]
 
 
+def test_ports_that_are_not_there_are_refused_and_nothing_stops():
+    rig = _Rig()
+    del rig.board._pulse_inputs[5]
+    rig.input = [to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(4000, 0b001, 0b11000, 2000)))]
+    records = rig.run(1200)
+    assert [values[-1] for kind, values in records if kind == LOG.kind] == [
+        "refused: settings.pulse_ports: this board has no pulse input there"
+    ]
+    assert [values[0] for kind, values in records if kind == PULSE.kind] == [4]
+
+
+def test_ports_that_do_not_report_are_polled_all_the_same():
+    rig = _Rig()
+    polled = []
+    rig.board._pulse_inputs[2].poll = lambda clock: polled.append(2)
+    rig.run(2200)
+    assert polled == [2, 2]
+
+
 def test_each_pulse_port_reports_once_a_second():
     ports = [values[0] for kind, values in _Rig().run(2200) if kind == PULSE.kind]
     assert ports == [4, 5, 4, 5]

@@ -128,6 +128,37 @@ def test_an_edge_that_the_chip_missed_is_found_by_the_poll():
     assert line.poll() == 1
 
 
+def test_a_line_that_chatters_for_long_never_dates_a_pulse_wrongly():
+    # 50 Hz hum: an edge each 4 ms, shorter than the 5 ms that count, for twenty minutes; then two real pulses.
+    line = _Line(PERIOD - 5000000)
+    for step in range(300000):
+        line.edge(step & 1, 4000)
+        if step % 100 == 0:
+            line.poll()
+    line.edge(1, 4000)
+    line.wait(1000000)
+    for _ in range(2):
+        line.edge(0, 100000)
+        line.edge(1, 30000)
+        line.wait(10000)
+        line.poll()
+    assert line.input.count == 2
+    assert 0 < line.input.edge_us < line.clock.now_us() and line.input.interval_us == 140000
+    line.input.payload(line.clock.now_us())
+
+
+def test_a_pulse_after_a_long_silence_on_a_port_that_nobody_asks_is_dated_right():
+    line = _Line()
+    line.edge(0, 100000)
+    line.edge(1, 30000)
+    line.wait(1200000000)
+    line.edge(0, 0)
+    line.edge(1, 30000)
+    line.wait(10000)
+    assert line.poll() == 2
+    assert line.input.interval_us == 1200030000
+
+
 def test_the_counter_goes_on_when_the_interrupts_counter_wraps():
     line = _Line()
     line.input._count = line.input._seen = 0x3FFFFFFF

@@ -41,7 +41,7 @@ def test_only_what_changed_is_copied_and_what_is_gone_is_removed(emulator) -> No
     mpremote(emulator.link, "exec", script)
     done = flash(emulator.link)
     assert done.returncode == 0, done.stderr
-    assert "copying 1 files" in done.stdout and "removing 1" in done.stdout and "verified" in done.stdout
+    assert "copying 2 files" in done.stdout and "removing 1" in done.stdout and "verified" in done.stdout
     listing = mpremote(emulator.link, "exec", "import os; print(os.listdir('/'), os.listdir('/meter'))")
     assert "notes.txt" in listing and "old.py" not in listing
 

@@ -190,7 +190,13 @@ def test_each_fault_has_its_path_and_limit(text, expected):
 def test_the_rate_is_limited_by_the_converter():
     three = "".join(sensor(port=port, function=f'"{port}"') for port in (1, 2, 3))
     assert faults("[board]\nrate_hz = 200000\n" + three) == ["board.rate_hz: 200000 is not allowed: 100 to 100000"]
-    assert parse("[board]\nrate_hz = 100000\n" + three).board.rate_hz == 100_000  # 3 x 100 kHz fit into 500 kHz
+    for rate_hz in (244, 40_001):
+        text = f"[board]\nrate_hz = {rate_hz}\n" + three
+        assert faults(text) == [f"board.rate_hz: {rate_hz} is not allowed: 245 to 40000 with 3 clamps"]
+    assert parse("[board]\nrate_hz = 40000\n" + three).board.rate_hz == 40_000
+    assert faults("[board]\nrate_hz = 700\n" + sensor(port=1)) == [
+        "board.rate_hz: 700 is not allowed: 733 to 100000 with 1 clamp"
+    ]
 
 
 def test_all_faults_are_told_at_once():
