@@ -127,7 +127,7 @@ def test_a_table_beats_the_default_and_the_default_beats_none(record_property):
             Reading(curve, table).worst_percent(1, 5) for table in (none, default_without(curve), own(curve).table)
         ]
         others = [Reading(curve, own(one).table).worst_percent(1, 5) for one in RP2040 if one != curve]
-        record_property(curve, [*errors, *others])
+        record_property(curve, [float(error) for error in (*errors, *others)])
         print(curve, "none, default, own:", np.round(errors, 2), "tables of the others:", np.round(others, 2))
         assert errors[2] < errors[1] < errors[0]
 
