@@ -194,7 +194,7 @@ def test_the_rate_is_limited_by_the_converter():
         text = f"[board]\nrate_hz = {rate_hz}\n" + three
         assert faults(text) == [f"board.rate_hz: {rate_hz} is not allowed: 245 to 40000 with 3 clamps"]
     assert parse("[board]\nrate_hz = 40000\n" + three).board.rate_hz == 40_000
-    assert faults("[board]\nrate_hz = 700\n" + sensor(port=1)) == [
+    assert faults("[board]\nrate_hz = 700\n" + sensor(port=1, function='"a"')) == [
         "board.rate_hz: 700 is not allowed: 733 to 100000 with 1 clamp"
     ]
 
