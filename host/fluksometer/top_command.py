@@ -60,8 +60,8 @@ def run(arguments: Namespace) -> int:
     console = Console(highlight=False)
     end_s = time.monotonic() + (arguments.seconds or float("inf"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the terminal gets its cursor back
-    watch.start()
     try:
+        watch.start()
         _show(drawn, console, end_s, plain=arguments.plain or not console.is_terminal)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
