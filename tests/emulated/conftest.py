@@ -1,6 +1,7 @@
 """Emulated boards that carry the firmware exactly as ./flash.sh puts it on a real one."""
 
 import fcntl
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,9 @@ def flashed(tmp_path_factory) -> Path:
 
     Tests that run side by side share it: the first worker makes it, the others wait at the lock.
     """
-    shared = tmp_path_factory.getbasetemp().parent / "flashed"
+    base = tmp_path_factory.getbasetemp()
+    # A worker's own folder lies in that of the run; without workers the parent would be that of all runs.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "flashed"
     shared.mkdir(exist_ok=True)
     done_mark, flash_file = shared / "done", shared / "pico.flash"
     with (shared / "lock").open("w") as lock:
