@@ -1,4 +1,5 @@
-# Runs on MicroPython: every test_* function of the files named, with the board's folders on the path. See run_on_micropython.py.
+# Runs on MicroPython: every test_* function of the files named, with the board's folders on the path.
+# tests/test_on_micropython.py calls it.
 import sys
 
 paths, files = sys.argv[1].split(":"), sys.argv[2:]

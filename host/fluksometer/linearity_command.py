@@ -20,10 +20,10 @@ kettle or heater, for a minute or two. FILE.npy holds 12-bit codes (uint16), one
 
 The larger the current, the more codes it visits; the others keep the chip's default table. A plain resistive load is best: the
 harmonics of others can hide smooth bends of the converter. docs/calibration.md tells how, and what it gains.
+Keep the table: this version makes and judges it; the meter and the board do not use it yet.
 
 example:
-  fluksometer linearity kettle.npy -o table.json --channel 1
-  fluksometer meter day.npy --linearity table.json"""
+  fluksometer linearity kettle.npy -o table.json --channel 1"""
 
 
 def configure(parser: ArgumentParser) -> None:
