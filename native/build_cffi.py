@@ -5,8 +5,9 @@ from pathlib import Path
 from cffi import FFI
 
 # setuptools runs this file from the root of the checkout.
-SOURCE = Path("native/metering/metering.c")
-HEADER = SOURCE.with_suffix(".h")
+FOLDER = Path("native/metering")
+HEADER = FOLDER / "metering.h"
+SOURCES = [FOLDER / "metering.c", FOLDER / "mains.c"]
 
 
 def declarations(header: str) -> str:
@@ -19,7 +20,7 @@ ffibuilder.cdef(declarations(HEADER.read_text(encoding="utf-8")))
 ffibuilder.set_source(
     "fluksometer._metering",
     '#include "metering.h"',
-    sources=[str(SOURCE)],
-    include_dirs=[str(SOURCE.parent)],
+    sources=[str(source) for source in SOURCES],
+    include_dirs=[str(FOLDER)],
     extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
 )
