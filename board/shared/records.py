@@ -9,6 +9,7 @@ U16 = const(0xFFFF)
 U32 = const(0xFFFFFFFF)
 U64 = 0xFFFFFFFFFFFFFFFF
 I16 = const(0x7FFF)
+I32 = const(0x7FFFFFFF)
 I64 = 0x7FFFFFFFFFFFFFFF
 _U63 = I64  # counters and times stay positive as signed numbers too
 
@@ -18,13 +19,14 @@ class RangeError(ValueError):
 
 
 class Layout:
-    """One kind of record. fields: (name, struct code, low, high); tail: name of a UTF-8 text that fills the rest."""
+    """One kind of record. fields: (name, struct code, low, high); tail: name of what fills the rest: UTF-8 text, or bytes."""
 
-    def __init__(self, kind, name, fields, tail=None):
+    def __init__(self, kind, name, fields, tail=None, text=True):
         self.kind = kind
         self.name = name
         self.fields = fields
         self.tail = tail
+        self.text = text
         self.format = "<" + "".join([field[1] for field in fields])
         self.size = struct.calcsize(self.format)
 
@@ -35,10 +37,12 @@ class Layout:
                 raise RangeError("%s.%s: %d..%d, not %r" % (self.name, field[0], field[2], field[3], value))
         count = len(self.fields)
         payload = struct.pack(self.format, *values[:count])
-        return payload + values[count].encode() if self.tail else payload
+        if not self.tail:
+            return payload
+        return payload + (values[count].encode() if self.text else bytes(values[count]))
 
     def unpack(self, payload):
-        """Values of a payload in the order of the fields (tail last, as str); RangeError when it does not fit."""
+        """Values of a payload in the order of the fields (tail last, as str or bytes); RangeError when it does not fit."""
         if len(payload) < self.size or (len(payload) > self.size and not self.tail):
             raise RangeError("%s: %d bytes, not %d" % (self.name, self.size, len(payload)))
         values = struct.unpack(self.format, payload[: self.size])
@@ -47,6 +51,8 @@ class Layout:
                 raise RangeError("%s.%s: %d..%d, not %r" % (self.name, field[0], field[2], field[3], value))
         if not self.tail:
             return values
+        if not self.text:
+            return values + (bytes(payload[self.size :]),)
         try:
             return values + (str(payload[self.size :], "utf-8"),)
         except UnicodeError:
@@ -76,34 +82,79 @@ HELLO = Layout(
         ("boot_id", "I", 1, U32),  # random; another one means that the board's counters began at zero again
         ("uid", "Q", 0, U64),  # the chip's unique id
         ("rate_hz", "I", 1, 500000),  # samples a second of each clamp
-        ("window_samples", "I", 1, 1 << 20),  # samples of each clamp in one window
         ("min_width_us", "I", 0, 1000000),  # a pulse level shorter than this is bounce
+        ("voltage_port", "B", 0, 3),  # the clamp port that is wired to a voltage; 0: none
+        ("pairs", "B", 0, 0b111),  # PAIR_*: products that are reported
+        ("table_crc", "I", 0, U32),  # CRC-32 of the linearity table in force (4096 x i16); 0: none, an ideal converter
+        ("calibration_crc", "I", 0, U32),  # CRC-32 of the calibration payload in force; 0: none
         ("t_us", "Q", 0, _U63),
     ),
     tail="model",  # sys.implementation._machine
 )
 
-# Flags of a clamp window.
+# Flags of a clamp window, as the core sets them (native/metering/metering.h).
 CLIPPED = const(1)  # the wave touched an end of the converter: the current was higher than reported
 GAP = const(2)  # samples were lost since the last window
-NO_SIGNAL = const(4)  # every sample was the same code: the input is not connected to a converter that works
+NO_SIGNAL = const(4)  # every sample was the same: the input is not connected to a converter that works
+BIAS_MOVED = const(8)  # the mean moved by more than 3 LSB since the window before: a loose plug, or inrush
+NO_MAINS = const(16)  # no mains wave was found: the window is no whole number of cycles
+
+_STEP = const(16383)  # 1/8 LSB from the middle of the converter's range
+_WINDOW_SAMPLES = const(131072)
 
 CLAMP = Layout(
     0x02,
     "clamp",
     (
         ("port", "B", 1, 6),
-        ("flags", "B", 0, U8),  # CLIPPED, GAP, NO_SIGNAL
         ("t_us", "Q", 0, _U63),  # end of the window
         ("gap_samples", "I", 0, U32),  # samples of this clamp lost since boot
         # From here on the bytes are metering_window_t of native/metering/metering.h, as the core wrote them.
-        ("charge", "Q", 0, _U63),  # running total since boot of rms x time, in 1/1024 LSB x ms
-        ("sum_sq", "Q", 0, _U63),  # LSB^2, of codes centred on 2048
-        ("sum_", "q", -I64, I64),  # LSB
-        ("samples", "I", 1, 1 << 20),
-        ("low", "h", -2048, 2047),  # LSB, lowest and highest sample of the window
-        ("high", "h", -2048, 2047),
+        ("charge", "q", -I64, I64),  # running total since boot of signed rms x time, in 1/1024 step x ms
+        ("sum_sq", "Q", 0, _U63),  # step^2; a step is 1/8 LSB, counted from code 2048
+        ("sum_", "q", -I64, I64),  # step
+        ("samples", "I", 1, _WINDOW_SAMPLES),
+        ("frequency_mhz", "I", 0, 100000),  # of the mains; 0: unknown
+        ("low", "h", -_STEP, _STEP),  # step, lowest and highest sample of the window
+        ("high", "h", -_STEP, _STEP),
+        ("flags", "H", 0, 31),  # CLIPPED, GAP, NO_SIGNAL, BIAS_MOVED, NO_MAINS
+        ("cycles", "H", 0, U16),  # whole cycles of the mains in the window; 0: unknown
     ),
+)
+
+# Pairs of clamp ports whose products are reported, as bits of a mask.
+PAIR_1_2, PAIR_1_3, PAIR_2_3 = const(1), const(2), const(4)
+
+PAIR = Layout(
+    0x06,
+    "pair",
+    (
+        ("a_port", "B", 1, 2),
+        ("b_port", "B", 2, 3),
+        ("t_us", "Q", 0, _U63),  # end of the window, that of the clamp records sent just before
+        # From here on the bytes are metering_pair_t, as the core wrote them.
+        ("import_total", "q", 0, I64),  # running totals since boot of the compensated power x time, 1/16 LSB^2 x ms
+        ("export_total", "q", 0, I64),
+        ("product", "q", -I64, I64),  # mean of a[n] b[n] around their means, 1/16 step^2
+        ("lagged", "q", -I64, I64),  # mean of a[n-1] b[n]
+        ("samples", "I", 1, _WINDOW_SAMPLES),
+        ("flags", "I", 0, 31),  # those of both clamps
+    ),
+)
+
+RAW_CODES = const(500)  # most codes in one raw record
+RAW = Layout(
+    0x07,
+    "raw",
+    (
+        ("port", "B", 1, 6),
+        ("t_us", "Q", 0, _U63),  # of the first code of the capture: the same for all its records
+        ("rate_hz", "I", 1, 500000),
+        ("first", "H", 0, U16),  # place of this record's first code in the capture
+        ("total", "H", 1, U16),  # codes of this port in the capture
+    ),
+    tail="codes",  # u16 each, as the converter gave them
+    text=False,
 )
 
 PULSE = Layout(
@@ -141,10 +192,10 @@ LOG = Layout(0x05, "log", (("level", "B", 1, 3), ("t_us", "Q", 0, _U63)), tail="
 
 # --- towards the board ------------------------------------------------------------------------------------------
 
-# Conversions a second of all clamps together. Below, the converter's 16-bit divider ends (48 MHz / 65536); above, the ring
-# would last less than two and a half turns of the sampling timer.
+# Conversions a second of all clamps together. Below, the converter's 16-bit divider ends (48 MHz / 65536); above, a ring of
+# 200 ms would not fit beside the rest of the firmware.
 MIN_CONVERSIONS_HZ = const(733)
-MAX_CONVERSIONS_HZ = const(120000)
+MAX_CONVERSIONS_HZ = const(300000)
 
 GREET = Layout(0x80, "greet", ())  # asks for a hello
 
@@ -156,8 +207,35 @@ SETTINGS = Layout(
         ("clamp_ports", "B", 0, 0b000111),
         ("pulse_ports", "B", 0, 0b011110),
         ("min_width_us", "I", 0, 1000000),
+        ("voltage_port", "B", 0, 3),
+        ("pairs", "B", 0, 0b111),
     ),
 )
 
-TO_HOST = {layout.kind: layout for layout in (HELLO, CLAMP, PULSE, HEALTH, LOG)}
-TO_BOARD = {layout.kind: layout for layout in (GREET, SETTINGS)}
+_COMPENSATION = const(1 << 20)
+CALIBRATION = Layout(
+    0x82,
+    "calibration",
+    # By port: variance of the converter's noise in 2^-20 step^2. By pair (1-2, 1-3, 2-3): power = (c0 product + c1 lagged) / 2^14.
+    tuple([("floor_%d" % port, "I", 0, I32) for port in (1, 2, 3)])
+    + tuple([("c%d_%s" % (c, pair), "i", -_COMPENSATION, _COMPENSATION) for pair in ("12", "13", "23") for c in (0, 1)]),
+)
+
+TABLE_STEPS = const(1000)  # most steps in one table record
+TABLE = Layout(
+    0x83,
+    "table",
+    (
+        ("crc", "I", 0, U32),  # of the whole table: 4096 x i16, little-endian
+        ("first", "H", 0, 4095),  # code of the value
+        ("value", "h", -_STEP, _STEP),  # step
+    ),
+    tail="steps",  # for each following code i8: how much more than 8 its value is above that of the code before
+    text=False,
+)
+
+CAPTURE_CODES = const(8192)  # most codes of all ports in one capture
+CAPTURE = Layout(0x84, "capture", (("ports", "B", 1, 0b111), ("sets", "H", 1, CAPTURE_CODES)))
+
+TO_HOST = {layout.kind: layout for layout in (HELLO, CLAMP, PULSE, HEALTH, LOG, PAIR, RAW)}
+TO_BOARD = {layout.kind: layout for layout in (GREET, SETTINGS, CALIBRATION, TABLE, CAPTURE)}

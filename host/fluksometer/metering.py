@@ -86,10 +86,14 @@ class Core:
         _lib.metering_floor(self._state, channel, floor_q20)
 
     def multiply(self, a: int, b: int, c0: int = 1 << 14, c1: int = 0) -> None:
-        """Multiply channels a < b from now on, with this phase compensation in 2^-14. Raises ValueError when out of range."""
+        """Multiply channels a < b from now on, with this phase compensation in 2^-14.
+
+        Raises ValueError when a number is out of range, and for a new pair in the middle of a window.
+        """
         if not 0 <= a < b < self.channels or max(abs(c0), abs(c1)) > 1 << 20:
             raise ValueError(f"want a < b < {self.channels} and |c| <= 2^20, not {a}, {b}, {c0}, {c1}")
-        _lib.metering_multiply(self._state, a, b, c0, c1)
+        if _lib.metering_multiply(self._state, a, b, c0, c1) != 0:
+            raise ValueError("a new pair begins between two windows only")
         self._pairs = sorted({*self._pairs, (a, b)})
 
     def watch(self, channel: int) -> None:

@@ -71,10 +71,15 @@ int32_t metering_multiply(metering_t *m, uint32_t a, uint32_t b, int32_t c0, int
         return -1;
     }
     metering_product_t *product = &m->products[a + b - 1];
+    if (!product->used && m->samples != 0) {
+        return -1; // its first window would be a part of one
+    }
     product->c0 = c0;
     product->c1 = c1;
-    product->used = 1;
-    m->fresh = 1;
+    if (!product->used) {
+        product->used = 1;
+        m->fresh = 1;
+    }
     return 0;
 }
 
@@ -127,8 +132,8 @@ static inline void fold_stride(metering_channel_t *channel, const int16_t *table
         if (part & 1) {
             int32_t x = table[*code & (METERING_CODES - 1)];
             code += stride;
-            sum = x;
-            square = (uint32_t)(x * x);
+            sum += x;
+            square += (uint32_t)(x * x);
             low = x < low ? x : low;
             high = x > high ? x : high;
         }

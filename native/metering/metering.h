@@ -127,7 +127,8 @@ void metering_identity(int16_t *table);
 // From now on subtract this noise variance (2^-20 step^2) before the root of a channel's charge is taken. Returns 0 or -1.
 int32_t metering_floor(metering_t *m, uint32_t channel, uint32_t floor_q20);
 
-// From now on multiply the pair of channels a < b, with this phase compensation in 2^-14 (|c| <= 2^20). Returns 0 or -1.
+// From now on multiply the pair of channels a < b, with this phase compensation in 2^-14 (|c| <= 2^20). A new pair begins
+// between two windows only, other numbers for an old one at any time. Returns 0 or -1.
 int32_t metering_multiply(metering_t *m, uint32_t a, uint32_t b, int32_t c0, int32_t c1);
 
 // Find the mains on this channel only: the voltage. Returns 0 or -1.
