@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,23 +47,17 @@ def _that(is_right: Callable[[str], bool], limit: str) -> Callable[[str], str]:
     return check
 
 
-def _one_of(*choices: int) -> Callable[[int], int]:
-    def check(value: int) -> int:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(map(str, choices))}")
-        return value
+def _thousandths(low: str, high: str) -> Callable[[object], int]:
+    # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("a number")
+        milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
+        if milli != int(milli) or not Decimal(low) * 1000 <= milli <= Decimal(high) * 1000:
+            raise ValueError(f"{low} to {high}, with at most 3 decimals")
+        return int(milli)
 
     return check
-
-
-def _thousandths(value: object) -> int:
-    # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
-    milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
-    if milli != int(milli) or not 1 <= milli <= 65_535_999:
-        raise ValueError("0.001 to 65535.999, with at most 3 decimals")
-    return int(milli)
 
 
 def _medium(value: object) -> Medium:
@@ -143,9 +138,11 @@ class SensorTable(Table):
     ]
     medium: Annotated[Medium, BeforeValidator(_medium)] = Field(Medium.ELECTRICITY, alias="type")
     explicit_class: Annotated[SensorClass, BeforeValidator(_sensor_class)] | None = Field(None, alias="class")
-    clamp_a: Annotated[int, AfterValidator(_one_of(50, 100, 250, 500))] | None = None
+    clamp_milli: Annotated[int, BeforeValidator(_thousandths("0.1", "10000"))] | None = Field(None, alias="clamp_a")
     voltage_v: Annotated[int, AfterValidator(_within(1, 999))] | None = None
-    constant_milli: Annotated[int, BeforeValidator(_thousandths)] | None = Field(None, alias="constant")
+    constant_milli: Annotated[int, BeforeValidator(_thousandths("0.001", "65535.999"))] | None = Field(
+        None, alias="constant"
+    )
     enable: bool = True
     id: Annotated[str, AfterValidator(_matching(_ID, "32 lower-case hex digits"))] | None = None
 
@@ -156,6 +153,11 @@ class SensorTable(Table):
         derived = _class_of({"class": given, **self.model_dump(by_alias=True, exclude={"explicit_class"})})
         assert derived is not None
         return derived
+
+    @property
+    def clamp_a(self) -> Fraction:
+        """A rms that give 1 V rms at the pin."""
+        return Fraction(self.clamp_milli or 50_000, 1000)
 
 
 class Config(Table):
@@ -186,7 +188,7 @@ class Config(Table):
                 medium=table.medium,
                 function=table.function,
                 enabled=table.enable,
-                clamp_a=table.clamp_a or 50,
+                clamp_a=table.clamp_a,
                 voltage_v=table.voltage_v or 230,
                 constant_milli=table.constant_milli or 1000,
             )
@@ -254,7 +256,7 @@ def _tables(value: object) -> list[dict[str, Any]]:
 
 
 def _class_of(sensor: dict[str, Any]) -> SensorClass | None:
-    """``class`` if given; else pulse with a constant, analog with a clamp or voltage; else by port. None: it can't be told."""
+    """``class`` if given; else pulse with a constant, analog with one of its keys; else by port. None: can't be told."""
     given = sensor.get("class")
     if given is not None:
         return SensorClass(given) if given in list(SensorClass) else None

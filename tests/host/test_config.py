@@ -1,5 +1,6 @@
 """The configuration: defaults, exact numbers, and every fault at once, word for word."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,15 @@ def test_constants_are_exact(text, milli):
     assert parse(sensor(port=4, function='"a"', constant=text)).sensor[0].constant_milli == milli
 
 
+@pytest.mark.parametrize(
+    ("text", "a_per_v"),
+    [("50", 50), ("60", 60), ("47.6", Fraction(238, 5)), ("0.1", Fraction(1, 10)), ("300.3", Fraction(3003, 10))],
+)
+def test_clamps_are_exact(text, a_per_v):
+    (only,) = parse(sensor(port=1, function='"a"', clamp_a=text)).sensors(lambda port, kind: "kept")
+    assert only.clamp_a == a_per_v
+
+
 def test_an_id_can_be_given():
     config = parse(sensor(port=4, function='"a"', id=f'"{"ab" * 16}"', type='"water"'))
     (only,) = config.sensors(lambda port, kind: "kept")
@@ -98,9 +108,18 @@ def test_an_id_can_be_given():
         ),
         (sensor(port=1, function='"a"', voltage_v=0), ["sensor[0].voltage_v: 0 is not allowed: 1 to 999"]),
         (
-            sensor(port=1, function='"a"', clamp_a=60),
-            ["sensor[0].clamp_a: 60 is not allowed: one of 50, 100, 250, 500"],
+            sensor(port=1, function='"a"', clamp_a=0),
+            ["sensor[0].clamp_a: 0 is not allowed: 0.1 to 10000, with at most 3 decimals"],
         ),
+        (
+            sensor(port=1, function='"a"', clamp_a="47.6191"),
+            ["sensor[0].clamp_a: 47.6191 is not allowed: 0.1 to 10000, with at most 3 decimals"],
+        ),
+        (
+            sensor(port=1, function='"a"', clamp_a=10_001),
+            ["sensor[0].clamp_a: 10001 is not allowed: 0.1 to 10000, with at most 3 decimals"],
+        ),
+        (sensor(port=1, function='"a"', clamp_a='"50"'), ["sensor[0].clamp_a: '50' is not allowed: a number"]),
         (
             sensor(port=4, function='"a"', constant=0),
             ["sensor[0].constant: 0 is not allowed: 0.001 to 65535.999, with at most 3 decimals"],
