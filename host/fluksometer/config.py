@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_model
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
@@ -21,7 +22,7 @@ PULSE_PORTS = range(2, 6)
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
 _PASSWORD_MOST = 1024  # characters
-_ANALOG_KEYS = ("clamp_a", "voltage_v")
+_ANALOG_KEYS = ("clamp_a", "model", "voltage_v")
 _PULSE_KEYS = ("constant",)
 
 
@@ -139,6 +140,7 @@ class SensorTable(Table):
     medium: Annotated[Medium, BeforeValidator(_medium)] = Field(Medium.ELECTRICITY, alias="type")
     explicit_class: Annotated[SensorClass, BeforeValidator(_sensor_class)] | None = Field(None, alias="class")
     clamp_milli: Annotated[int, BeforeValidator(_thousandths("0.1", "10000"))] | None = Field(None, alias="clamp_a")
+    model: Annotated[str, AfterValidator(known_model)] | None = None
     voltage_v: Annotated[int, AfterValidator(_within(1, 999))] | None = None
     constant_milli: Annotated[int, BeforeValidator(_thousandths("0.001", "65535.999"))] | None = Field(
         None, alias="constant"
@@ -155,9 +157,19 @@ class SensorTable(Table):
         return derived
 
     @property
+    def clamp_model(self) -> ClampModel | None:
+        """The preset that ``model`` names."""
+        return clamp_models()[self.model] if self.model else None
+
+    @property
     def clamp_a(self) -> Fraction:
-        """A rms that give 1 V rms at the pin."""
-        return Fraction(self.clamp_milli or 50_000, 1000)
+        """A rms that give 1 V rms at the pin: of the preset, or as given."""
+        return self.clamp_model.a_per_v if self.clamp_model else Fraction(self.clamp_milli or 50_000, 1000)
+
+    @property
+    def phase_deg(self) -> float:
+        """Lead of the preset's output over its current, degrees at 50 Hz; 0 when none is known."""
+        return (self.clamp_model.phase_deg if self.clamp_model else None) or 0.0
 
 
 class Config(Table):
@@ -191,6 +203,7 @@ class Config(Table):
                 clamp_a=table.clamp_a,
                 voltage_v=table.voltage_v or 230,
                 constant_milli=table.constant_milli or 1000,
+                phase_deg=table.phase_deg,
             )
             for table in self.sensor
         ]
@@ -276,10 +289,14 @@ def _sensor_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     kind = _class_of(sensor)
     if kind is None:
         both = "class" not in sensor and "constant" in sensor and any(key in sensor for key in _ANALOG_KEYS)
-        return [f"{path}: clamp_a and voltage_v are for analog sensors, constant for pulse sensors: not both"] * both
+        return [
+            f"{path}: clamp_a, model and voltage_v are for analog sensors, constant for pulse sensors: not both"
+        ] * both
     faults = []
     foreign = _PULSE_KEYS if kind is SensorClass.ANALOG else _ANALOG_KEYS
     faults += [f"{path}.{key}: not for a sensor of class {kind}" for key in foreign if key in sensor]
+    if "clamp_a" in sensor and "model" in sensor:
+        faults.append(f"{path}: clamp_a or model, not both: the model already says how many A give 1 V")
     ports = CLAMP_PORTS if kind is SensorClass.ANALOG else PULSE_PORTS
     port = sensor.get("port")
     if isinstance(port, int) and 1 <= port <= 5 and port not in ports:

@@ -32,7 +32,7 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """One configured sensor. ``clamp_a``, ``voltage_v`` count for analog ones, ``constant_milli`` for pulse ones."""
+    """One configured sensor. ``clamp_a``, ``voltage_v``, ``phase_deg`` count for analog ones, ``constant_milli`` for pulse ones."""
 
     sensor_id: str  # 32 lower-case hex digits
     port: int
@@ -43,3 +43,4 @@ class Sensor:
     clamp_a: Fraction | int  # A rms that give 1 V rms at the pin, exact
     voltage_v: int
     constant_milli: int  # thousandths of a Wh or L per pulse
+    phase_deg: float = 0.0  # lead of the clamp's output over its current, degrees at 50 Hz; 0 also when unknown
