@@ -44,9 +44,10 @@ def run(arguments: Namespace) -> int:
 def _scale(sensor: "Sensor") -> str:
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.domain.topics import decimal
+    from fluksometer.domain.units import plain
 
     if sensor.sensor_class is SensorClass.ANALOG:
-        return f"{sensor.clamp_a} A clamp at {sensor.voltage_v} V"
+        return f"{plain(sensor.clamp_a)} A clamp at {sensor.voltage_v} V"
     return f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit} per pulse"
 
 

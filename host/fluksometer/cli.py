@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "fluksometer.check_command:COMMAND",
     "init": "fluksometer.init_command:COMMAND",
     "top": "fluksometer.top_command:COMMAND",
+    "clamps": "fluksometer.clamps_command:COMMAND",
     "meter": "fluksometer.meter_command:COMMAND",
     "linearity": "fluksometer.linearity_command:COMMAND",
 }

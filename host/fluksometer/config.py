@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_model
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
@@ -20,7 +22,7 @@ PULSE_PORTS = range(2, 6)
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
 _PASSWORD_MOST = 1024  # characters
-_ANALOG_KEYS = ("clamp_a", "voltage_v")
+_ANALOG_KEYS = ("clamp_a", "model", "voltage_v")
 _PULSE_KEYS = ("constant",)
 
 
@@ -46,23 +48,17 @@ def _that(is_right: Callable[[str], bool], limit: str) -> Callable[[str], str]:
     return check
 
 
-def _one_of(*choices: int) -> Callable[[int], int]:
-    def check(value: int) -> int:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(map(str, choices))}")
-        return value
+def _thousandths(low: str, high: str) -> Callable[[object], int]:
+    # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("a number")
+        milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
+        if milli != int(milli) or not Decimal(low) * 1000 <= milli <= Decimal(high) * 1000:
+            raise ValueError(f"{low} to {high}, with at most 3 decimals")
+        return int(milli)
 
     return check
-
-
-def _thousandths(value: object) -> int:
-    # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
-    milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
-    if milli != int(milli) or not 1 <= milli <= 65_535_999:
-        raise ValueError("0.001 to 65535.999, with at most 3 decimals")
-    return int(milli)
 
 
 def _medium(value: object) -> Medium:
@@ -143,9 +139,12 @@ class SensorTable(Table):
     ]
     medium: Annotated[Medium, BeforeValidator(_medium)] = Field(Medium.ELECTRICITY, alias="type")
     explicit_class: Annotated[SensorClass, BeforeValidator(_sensor_class)] | None = Field(None, alias="class")
-    clamp_a: Annotated[int, AfterValidator(_one_of(50, 100, 250, 500))] | None = None
+    clamp_milli: Annotated[int, BeforeValidator(_thousandths("0.1", "10000"))] | None = Field(None, alias="clamp_a")
+    model: Annotated[str, AfterValidator(known_model)] | None = None
     voltage_v: Annotated[int, AfterValidator(_within(1, 999))] | None = None
-    constant_milli: Annotated[int, BeforeValidator(_thousandths)] | None = Field(None, alias="constant")
+    constant_milli: Annotated[int, BeforeValidator(_thousandths("0.001", "65535.999"))] | None = Field(
+        None, alias="constant"
+    )
     enable: bool = True
     id: Annotated[str, AfterValidator(_matching(_ID, "32 lower-case hex digits"))] | None = None
 
@@ -156,6 +155,21 @@ class SensorTable(Table):
         derived = _class_of({"class": given, **self.model_dump(by_alias=True, exclude={"explicit_class"})})
         assert derived is not None
         return derived
+
+    @property
+    def clamp_model(self) -> ClampModel | None:
+        """The preset that ``model`` names."""
+        return clamp_models()[self.model] if self.model else None
+
+    @property
+    def clamp_a(self) -> Fraction:
+        """A rms that give 1 V rms at the pin: of the preset, or as given."""
+        return self.clamp_model.a_per_v if self.clamp_model else Fraction(self.clamp_milli or 50_000, 1000)
+
+    @property
+    def phase_deg(self) -> float:
+        """Lead of the preset's output over its current, degrees at 50 Hz; 0 when none is known."""
+        return (self.clamp_model.phase_deg if self.clamp_model else None) or 0.0
 
 
 class Config(Table):
@@ -186,9 +200,10 @@ class Config(Table):
                 medium=table.medium,
                 function=table.function,
                 enabled=table.enable,
-                clamp_a=table.clamp_a or 50,
+                clamp_a=table.clamp_a,
                 voltage_v=table.voltage_v or 230,
                 constant_milli=table.constant_milli or 1000,
+                phase_deg=table.phase_deg,
             )
             for table in self.sensor
         ]
@@ -254,7 +269,7 @@ def _tables(value: object) -> list[dict[str, Any]]:
 
 
 def _class_of(sensor: dict[str, Any]) -> SensorClass | None:
-    """``class`` if given; else pulse with a constant, analog with a clamp or voltage; else by port. None: it can't be told."""
+    """``class`` if given; else pulse with a constant, analog with one of its keys; else by port. None: can't be told."""
     given = sensor.get("class")
     if given is not None:
         return SensorClass(given) if given in list(SensorClass) else None
@@ -274,10 +289,14 @@ def _sensor_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     kind = _class_of(sensor)
     if kind is None:
         both = "class" not in sensor and "constant" in sensor and any(key in sensor for key in _ANALOG_KEYS)
-        return [f"{path}: clamp_a and voltage_v are for analog sensors, constant for pulse sensors: not both"] * both
+        return [
+            f"{path}: clamp_a, model and voltage_v are for analog sensors, constant for pulse sensors: not both"
+        ] * both
     faults = []
     foreign = _PULSE_KEYS if kind is SensorClass.ANALOG else _ANALOG_KEYS
     faults += [f"{path}.{key}: not for a sensor of class {kind}" for key in foreign if key in sensor]
+    if "clamp_a" in sensor and "model" in sensor:
+        faults.append(f"{path}: clamp_a or model, not both: the model already says how many A give 1 V")
     ports = CLAMP_PORTS if kind is SensorClass.ANALOG else PULSE_PORTS
     port = sensor.get("port")
     if isinstance(port, int) and 1 <= port <= 5 and port not in ports:

@@ -37,7 +37,8 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 [[sensor]]
 port = 1
 function = "clamp 1"        # its name: 1 to 16 letters, digits, spaces, hyphens
-clamp_a = 50                # rating of the clamp: 50, 100, 250 or 500 A give 1 V
+clamp_a = 50                # so many A give 1 V at the pin
+# model = "sct-013-050"     # instead of clamp_a: a known clamp; fluksometer clamps lists them
 voltage_v = 230             # power = current x this voltage
 
 [[sensor]]

@@ -28,6 +28,7 @@ from fluksometer.domain.readings import Hello
 from fluksometer.domain.sensor_bank import SensorBank
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.domain.topics import Message, decimal, sensor_config
+from fluksometer.domain.units import plain
 from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
 
@@ -286,5 +287,5 @@ def _describe(sensor: Sensor) -> dict[str, object]:
     if not sensor.enabled:
         return fields | {"enabled": False}
     if sensor.sensor_class is SensorClass.ANALOG:
-        return fields | {"clamp_a": sensor.clamp_a, "voltage_v": sensor.voltage_v}
+        return fields | {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
     return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

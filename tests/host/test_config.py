@@ -1,5 +1,6 @@
 """The configuration: defaults, exact numbers, and every fault at once, word for word."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def test_disabled_sensors_are_not_sampled():
         ({"port": 2, "constant": 1}, SensorClass.PULSE),
         ({"port": 3, "class": '"pulse"'}, SensorClass.PULSE),
         ({"port": 3, "clamp_a": 100}, SensorClass.ANALOG),
+        ({"port": 3, "model": '"sct-013-050"'}, SensorClass.ANALOG),
         ({"port": 4}, SensorClass.PULSE),
     ],
 )
@@ -70,6 +72,25 @@ def test_the_class_follows_class_then_keys_then_port(keys, kind):
 )
 def test_constants_are_exact(text, milli):
     assert parse(sensor(port=4, function='"a"', constant=text)).sensor[0].constant_milli == milli
+
+
+@pytest.mark.parametrize(
+    ("text", "a_per_v"),
+    [("50", 50), ("60", 60), ("47.6", Fraction(238, 5)), ("0.1", Fraction(1, 10)), ("300.3", Fraction(3003, 10))],
+)
+def test_clamps_are_exact(text, a_per_v):
+    (only,) = parse(sensor(port=1, function='"a"', clamp_a=text)).sensors(lambda port, kind: "kept")
+    assert only.clamp_a == a_per_v
+    assert only.phase_deg == 0.0
+
+
+def test_a_model_stands_for_its_ampere_and_lead():
+    text = sensor(port=1, function='"a"', model='"sct-013-000"') + sensor(
+        port=2, function='"b"', model='"sct-0750-100"'
+    )
+    one, two = parse(text).sensors(lambda port, kind: "kept")
+    assert (one.clamp_a, one.phase_deg) == (100, 2.7)
+    assert (two.clamp_a, two.phase_deg) == (Fraction("300.3"), 0.0)
 
 
 def test_an_id_can_be_given():
@@ -98,8 +119,33 @@ def test_an_id_can_be_given():
         ),
         (sensor(port=1, function='"a"', voltage_v=0), ["sensor[0].voltage_v: 0 is not allowed: 1 to 999"]),
         (
-            sensor(port=1, function='"a"', clamp_a=60),
-            ["sensor[0].clamp_a: 60 is not allowed: one of 50, 100, 250, 500"],
+            sensor(port=1, function='"a"', clamp_a=0),
+            ["sensor[0].clamp_a: 0 is not allowed: 0.1 to 10000, with at most 3 decimals"],
+        ),
+        (
+            sensor(port=1, function='"a"', clamp_a="47.6191"),
+            ["sensor[0].clamp_a: 47.6191 is not allowed: 0.1 to 10000, with at most 3 decimals"],
+        ),
+        (
+            sensor(port=1, function='"a"', clamp_a=10_001),
+            ["sensor[0].clamp_a: 10001 is not allowed: 0.1 to 10000, with at most 3 decimals"],
+        ),
+        (sensor(port=1, function='"a"', clamp_a='"50"'), ["sensor[0].clamp_a: '50' is not allowed: a number"]),
+        (
+            sensor(port=1, function='"a"', model='"sct-013-05"'),
+            [
+                "sensor[0].model: 'sct-013-05' is not allowed: close names are sct-013-050, sct-013-025, sct-013-015, "
+                "sct-013-005; `fluksometer clamps` shows all"
+            ],
+        ),
+        (sensor(port=1, function='"a"', model=50), ["sensor[0].model: 50 is not allowed: a valid string"]),
+        (
+            sensor(port=1, function='"a"', model='"sct-013-050"', clamp_a=50),
+            ["sensor[0]: clamp_a or model, not both: the model already says how many A give 1 V"],
+        ),
+        (
+            sensor(port=4, function='"a"', model='"sct-013-050"', **{"class": '"pulse"'}),
+            ["sensor[0].model: not for a sensor of class pulse"],
         ),
         (
             sensor(port=4, function='"a"', constant=0),
@@ -136,7 +182,7 @@ def test_an_id_can_be_given():
         ),
         (
             sensor(port=2, function='"a"', clamp_a=50, constant=1),
-            ["sensor[0]: clamp_a and voltage_v are for analog sensors, constant for pulse sensors: not both"],
+            ["sensor[0]: clamp_a, model and voltage_v are for analog sensors, constant for pulse sensors: not both"],
         ),
         (
             sensor(port=2, function='"a"', constant=1, **{"class": '"analog"'}),

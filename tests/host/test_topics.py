@@ -1,6 +1,7 @@
 """Topics and payloads, byte for byte."""
 
 import json
+from fractions import Fraction
 
 import pytest
 from host.making import make_hello, make_pulse_sensor, make_sensor
@@ -63,3 +64,9 @@ def test_the_board_is_named_once_it_has_said_hello():
 def test_a_whole_constant_is_an_integer():
     payload = topics.sensor_config("d" * 32, "home", "0.1.0", [make_pulse_sensor()], None).payload
     assert '"constant":1}' in payload
+
+
+@pytest.mark.parametrize(("clamp_a", "text"), [(Fraction(100), "100"), (Fraction("47.6"), "47.6")])
+def test_a_clamp_is_published_as_a_plain_number(clamp_a, text):
+    payload = topics.sensor_config("d" * 32, "home", "0.1.0", [make_sensor(clamp_a=clamp_a)], None).payload
+    assert f'"current":{text}}}' in payload

@@ -16,6 +16,20 @@ def test_a_clamp_at_its_rating_gives_one_volt():
     assert units.power_w(square, clamp_a=500, voltage_v=999) == 499_500
 
 
+def test_a_clamp_of_any_rating_is_exact():
+    square = Fraction(4096 * 10, 33) ** 2  # LSB^2 of 1 V
+    clamp_a = Fraction("47.6")
+    assert units.power_w(square, clamp_a=clamp_a, voltage_v=230) == 10_948
+    assert units.rms_a(square, clamp_a) == 47.6
+    assert units.uwh_per_charge(clamp_a=clamp_a, voltage_v=230) * 500 == 476 * units.uwh_per_charge(
+        clamp_a=50, voltage_v=230
+    )
+
+
+def test_exact_numbers_are_plain_to_people():
+    assert [str(units.plain(value)) for value in (50, Fraction(50), Fraction("47.6"))] == ["50", "50", "47.6"]
+
+
 def test_offset_does_not_count():
     codes = [100 + 7, 100 - 7] * 50
     square = units.mean_square_lsb2(samples=100, sum_sq=sum(c * c for c in codes), sum_lsb=sum(codes))

@@ -35,7 +35,7 @@ class BoardCounter:
 class ClampRegister:
     """Energy of one clamp in whole micro-watt-hours, with the exact rest below one carried on."""
 
-    def __init__(self, *, clamp_a: int, voltage_v: int) -> None:
+    def __init__(self, *, clamp_a: Fraction | int, voltage_v: int) -> None:
         self.total_uwh = 0
         self._rest_uwh = Fraction(0)
         self._counter = BoardCounter()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 
 class SensorClass(StrEnum):
@@ -31,7 +32,7 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """One configured sensor. ``clamp_a`` and ``voltage_v`` count for analog ones, ``constant_milli`` for pulse ones."""
+    """One configured sensor. ``clamp_a``, ``voltage_v``, ``phase_deg`` count for analog ones, ``constant_milli`` for pulse ones."""
 
     sensor_id: str  # 32 lower-case hex digits
     port: int
@@ -39,6 +40,7 @@ class Sensor:
     medium: Medium
     function: str
     enabled: bool
-    clamp_a: int
+    clamp_a: Fraction | int  # A rms that give 1 V rms at the pin, exact
     voltage_v: int
     constant_milli: int  # thousandths of a Wh or L per pulse
+    phase_deg: float = 0.0  # lead of the clamp's output over its current, degrees at 50 Hz; 0 also when unknown

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from .readings import Hello
 from .sensors import Sensor, SensorClass
+from .units import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,5 @@ def _section(sensor: Sensor) -> dict[str, object]:
         "rid": 0,
     }
     if sensor.sensor_class is SensorClass.ANALOG:
-        return section | {"voltage": sensor.voltage_v, "current": sensor.clamp_a}
-    whole, rest = divmod(sensor.constant_milli, 1000)
-    return section | {"constant": sensor.constant_milli / 1000 if rest else whole}
+        return section | {"voltage": sensor.voltage_v, "current": plain(sensor.clamp_a)}
+    return section | {"constant": plain(Fraction(sensor.constant_milli, 1000))}

@@ -1,6 +1,7 @@
 """From ADC counts to amperes and watts, exactly.
 
-A clamp of rating R gives 1 V rms at the pin for R A rms; the converter has 4096 codes over 3.300 V. So 1 LSB is 3.3 / 4096 V.
+``clamp_a`` is how many A rms give 1 V rms at the pin, an int or an exact fraction; the converter has 4096 codes over 3.300 V.
+So 1 LSB is 3.3 / 4096 V.
 """
 
 from fractions import Fraction
@@ -16,22 +17,27 @@ def mean_square_lsb2(*, samples: int, sum_sq: int, sum_lsb: int) -> Fraction:
     return Fraction(max(0, samples * sum_sq - sum_lsb * sum_lsb), samples * samples)
 
 
-def watts_per_lsb(*, clamp_a: int, voltage_v: int) -> Fraction:
+def watts_per_lsb(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
     """Power that one LSB rms stands for, with the voltage taken as constant."""
     return LSB_V * clamp_a * voltage_v
 
 
-def rms_a(mean_square: Fraction, clamp_a: int) -> float:
+def rms_a(mean_square: Fraction, clamp_a: Fraction | int) -> float:
     """Current in A rms, for people to read."""
     return sqrt(mean_square) * float(LSB_V) * clamp_a
 
 
-def power_w(mean_square: Fraction, *, clamp_a: int, voltage_v: int) -> int:
+def power_w(mean_square: Fraction, *, clamp_a: Fraction | int, voltage_v: int) -> int:
     """Current x voltage in whole watts, a half rounded up; no float is involved."""
     square = mean_square * watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) ** 2
     return (isqrt(4 * square.numerator // square.denominator) + 1) // 2
 
 
-def uwh_per_charge(*, clamp_a: int, voltage_v: int) -> Fraction:
+def uwh_per_charge(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
     """Micro-watt-hours that one unit of the charge counter is worth."""
     return watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) * UWH_PER_WS / CHARGE_PER_LSB_S
+
+
+def plain(value: Fraction | int) -> int | float:
+    """An exact number as people and JSON read it: whole ones as int, others as the nearest float."""
+    return int(value) if value == int(value) else float(value)
