@@ -14,6 +14,7 @@ import uctypes
 
 from meter.adc_ring import AdcRing
 from meter.board import Board
+from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
 from meter.pulses import PulseInput
@@ -23,8 +24,7 @@ from pins import CLAMP_GPIO, PULSE_GPIO
 from shared.records import CHIP_RP2040, CHIP_RP2350
 
 FIRMWARE_VERSION = (0, 1, 0)
-RING_SAMPLES = 15000  # 250 ms of three clamps at 20 kS/s: what the interpreter may pause without a gap
-POLL_MS = 50
+POLL_MS = 16  # samples lost between converter and ring are noticed, and their order is right again, within 20 ms
 
 IS_RP2350 = "RP2350" in sys.implementation._machine
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
@@ -77,10 +77,11 @@ def main():
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
     for gpio in CLAMP_GPIO.values():
         machine.ADC(gpio)  # takes the converter out of reset and the pin off the digital side
-    ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ, RING_SAMPLES)
-    sampler = Sampler(ring, channels, clock, time.ticks_us, time.ticks_diff)
+    ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
+    calibration = Calibration()
+    sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    board = Board(identity(), Settings(), clock, sampler, inputs, RING_SAMPLES)
+    board = Board(identity(), Settings(), calibration, clock, sampler, inputs)
 
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()

@@ -2,6 +2,7 @@
 # Data channel: one ring of samples, then chains to the control channel, which writes the ring's address back and so
 # starts the data channel again. While that takes a few cycles the converter's own queue holds the samples.
 # Registers: RP2040 data sheet 4.9.6 (ADC), 2.5.7 (DMA); RP2350 data sheet 12.4.6, 12.6.10: same bits, other addresses.
+import gc
 from array import array
 
 from shared._compat import const
@@ -15,23 +16,43 @@ _ADC_CLOCK_HZ = const(48000000)
 _CYCLES_MIN = const(96)  # one conversion takes 96 cycles of the ADC clock
 _DMA_BASE = const(0x50000000)
 _WRITE_ADDR, _AL1_CTRL, _AL2_WRITE_ADDR_TRIG = const(0x04), const(0x10), const(0x2C)
+# What the interpreter may pause without a gap: 250 ms, at the highest rates 200 ms (two bytes a sample).
+_SAMPLES_MIN, _SAMPLES_MAX, _PER_S = const(15000), const(60000), const(4)
 
 
 class AdcRing:
     """Ring of interleaved samples of some channels. mem32, dma (rp2.DMA) and addressof (uctypes) are handed in."""
 
-    def __init__(self, mem32, dma, addressof, adc_base, adc_dreq, samples):
-        self.ring = array("H", bytearray(2 * samples))
+    def __init__(self, mem32, dma, addressof, adc_base, adc_dreq):
         self._mem32 = mem32
+        self._addressof = addressof
         self._adc = adc_base
         self._dreq = adc_dreq
-        self._address = addressof(self.ring)
-        self._restart_word = array("I", [self._address])
         self._data = dma()
         self._control = dma()
         self._position_register = _DMA_BASE + 0x40 * self._data.channel + _WRITE_ADDR
         self._fcs_register = adc_base + _FCS
-        self.samples = 0
+        self.samples = 0  # of the ring that are in use
+        self.ring = None
+        self._allocate(_SAMPLES_MIN)
+
+    def _allocate(self, samples):
+        self.ring = None
+        gc.collect()  # what the old ring held has to be free in one piece
+        self.ring = array("H", bytearray(2 * samples))
+        self._address = self._addressof(self.ring)
+        self._restart_word = array("I", [self._address])
+
+    def fit(self, conversions_hz):
+        """Make the ring long enough for this rate; stopped before. MemoryError leaves a ring of the least length."""
+        wanted = min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
+        if wanted == len(self.ring):
+            return
+        try:
+            self._allocate(wanted)
+        except MemoryError:
+            self._allocate(_SAMPLES_MIN)
+            raise
 
     def start(self, channels, rate_hz):
         """Sample these converter inputs (ascending) in turn, each rate_hz times a second, from the ring's beginning."""

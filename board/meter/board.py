@@ -5,35 +5,49 @@ import gc
 from shared._compat import const
 from shared.frame import WIRE_VERSION
 from shared.records import (
-    CLAMP,
+    CALIBRATION,
+    CAPTURE,
+    CAPTURE_CODES,
     GREET,
     HEALTH,
     HELLO,
     LOG,
     LOG_WARNING,
     PULSE,
+    RAW,
     SETTINGS,
+    TABLE,
     RangeError,
 )
 
-from .settings import mask_of, settings_from
+from .capture import Capture, fits
+from .settings import mask_of, pairs_of, ports_of, settings_from
 
 _HEALTH_EVERY = const(10)  # rounds of a second
+_RAW_WAITING = const(4)  # records of a capture go out only while no more than this are queued
 
 
 class Board:
     """identity: what the hello tells of the board itself; pulse_inputs: {port: PulseInput}, all that can count."""
 
-    def __init__(self, identity, settings, clock, sampler, pulse_inputs, ring_samples):
+    def __init__(self, identity, settings, calibration, clock, sampler, pulse_inputs):
         self._identity = identity
         self._settings = settings
+        self._calibration = calibration
         self._clock = clock
         self._sampler = sampler
         self._pulse_inputs = pulse_inputs
-        self._ring_samples = ring_samples
         self._windows_wait = asyncio.ThreadSafeFlag()
         sampler.on_window = self._windows_wait.set  # poll() runs from a timer: all it may do is wake a task
+        self._capture = None
         self._link = None
+        self._handlers = {
+            GREET.kind: lambda _payload: self._send_hello(),
+            SETTINGS.kind: self._take_settings,
+            CALIBRATION.kind: self._take_calibration,
+            TABLE.kind: self._take_table,
+            CAPTURE.kind: self._take_capture,
+        }
 
     async def run(self, link):
         """Sample, count and report until stopped."""
@@ -46,7 +60,8 @@ class Board:
 
     def _apply(self):
         settings = self._settings
-        self._sampler.start(settings.clamp_ports, settings.rate_hz)
+        pairs = pairs_of(settings.pairs)
+        self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, pairs)
         for pulse_input in self._pulse_inputs.values():
             pulse_input.min_width_us = settings.min_width_us
 
@@ -65,32 +80,80 @@ class Board:
                 identity["boot_id"],
                 identity["uid"],
                 settings.rate_hz,
-                max(self._sampler.window_samples, 1),
                 settings.min_width_us,
+                settings.voltage_port,
+                settings.pairs,
+                self._calibration.table_crc,
+                self._calibration.crc,
                 self._clock.now_us(),
                 identity["model"],
             ),
         )
 
     def _handle(self, kind, payload):
-        if kind == GREET.kind:
-            self._send_hello()
-        elif kind == SETTINGS.kind:
-            try:
-                self._settings = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
-            except RangeError as error:
-                self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
-                return
+        handler = self._handlers.get(kind)
+        if not handler:
+            return
+        try:
+            handler(payload)
+        except RangeError as error:
+            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
+
+    def _take_settings(self, payload):
+        before, self._capture = self._settings, None
+        self._settings = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
+        try:
             self._apply()
+        except MemoryError:
+            self._settings = before
+            self._apply()
+            raise RangeError("settings.rate_hz: no memory for a ring of 200 ms")
+        self._send_hello()
+
+    def _take_calibration(self, payload):
+        self._calibration.take(payload)
+        self._sampler.calibrate()
+        self._send_hello()
+
+    def _take_table(self, payload):
+        if self._calibration.take_table(payload):
             self._send_hello()
+
+    def _take_capture(self, payload):
+        mask, sets = CAPTURE.unpack(payload)
+        ports, sampler = ports_of(mask), self._sampler
+        if not all([port in sampler.ports for port in ports]):
+            raise RangeError("capture.ports: not sampled")
+        if sets * len(ports) > CAPTURE_CODES or not fits(sampler.ring_samples, len(sampler.ports), sets):
+            raise RangeError("capture.sets: more than the board can hold")
+        if self._capture:
+            raise RangeError("capture: the one before is not finished")
+        try:
+            self._capture = Capture(ports, sets)
+        except MemoryError:
+            raise RangeError("capture.sets: no memory")
+        sampler.capture(self._capture)
 
     async def _report_windows(self):
         while True:
             await self._windows_wait.wait()
-            payload = self._sampler.take()
-            while payload:
-                self._link.send(CLAMP.kind, payload)
-                payload = self._sampler.take()
+            self._send_windows()
+            if self._capture and self._capture.done:
+                capture, self._capture = self._capture, None
+                await self._report_capture(capture)
+
+    def _send_windows(self):
+        record = self._sampler.take()
+        while record:
+            self._link.send(*record)
+            record = self._sampler.take()
+
+    async def _report_capture(self, capture):
+        for payload in capture.payloads():
+            while self._link.waiting > _RAW_WAITING:
+                await asyncio.sleep_ms(5)
+                self._send_windows()
+            self._link.send(RAW.kind, payload)
 
     async def _report_each_second(self):
         rounds = 0
@@ -113,7 +176,7 @@ class Board:
             gc.mem_alloc(),
             sampler.busy_us,
             sampler.backlog_samples,
-            self._ring_samples,
+            sampler.ring_samples,
             self._link.records_dropped + sampler.windows_dropped,
             self._link.lines_dropped,
         )

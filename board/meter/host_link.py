@@ -35,6 +35,11 @@ class HostLink:
         """Damaged lines from the host since boot."""
         return self._lines.dropped
 
+    @property
+    def waiting(self):
+        """Records queued and not yet gone."""
+        return len(self._queue)
+
     def send(self, kind, payload):
         """Queue a record; never waits. Not for interrupts or timers: it allocates."""
         self._queue.append(to_host(seal(kind, self._seq, payload)))

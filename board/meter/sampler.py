@@ -4,56 +4,83 @@ import struct
 
 import metering
 from shared._compat import const
-from shared.records import CLAMP, CLIPPED, GAP, NO_SIGNAL
+from shared.records import CLAMP, PAIR
 
-_HEAD = "<BBQI"  # the fields of CLAMP before the window that the core writes
-_HEAD_BYTES = const(14)
-_CHARGE = "<Q"  # the first field of the window
-_LOW, _HIGH = const(-2048), const(2047)
-_PENDING_MAX = const(12)  # closed windows not yet taken: four seconds of three clamps
+_CLAMP_HEAD, _CLAMP_HEAD_BYTES = "<BQI", const(13)  # the fields before the window that the core writes
+_PAIR_HEAD, _PAIR_HEAD_BYTES = "<BBQ", const(10)
+_PENDING_MAX = const(24)  # closed records not yet taken: four seconds of three clamps and three pairs
+_FOLD_EVERY_US = const(40000)
+PAIRS = ((1, 2), (1, 3), (2, 3))  # bit n of a mask of pairs is PAIRS[n]
 
 
 class Sampler:
-    """ring: AdcRing or its like; inputs: {port: converter channel}; on_window: called by poll() when windows wait."""
+    """ring: AdcRing or its like; inputs: {port: converter channel}; on_window: called by poll() when records wait."""
 
-    def __init__(self, ring, inputs, clock, ticks_us, ticks_diff):
+    def __init__(self, ring, inputs, calibration, clock, ticks_us, ticks_diff):
         self._ring = ring
         self.inputs = inputs
+        self._calibration = calibration
         self._clock = clock
         self._ticks_us = ticks_us
         self._ticks_diff = ticks_diff
         self.on_window = None
         self._state = bytearray(metering.STATE_BYTES)
-        self._windows = []
-        self._charge = {port: 0 for port in inputs}  # since boot, as last reported
-        self._base = {}  # of it, what was counted before the last start
+        self._table = calibration.table
+        self._records = []
+        self._totals = {}  # by port or pair: running totals since boot, as last reported
+        self._base = {}  # of them, what was counted before the last start
         self._running = False
+        self._capture = None
         self.ports = ()
+        self.pairs = ()
         self.rate_hz = 0
-        self.window_samples = 0
         self.gap_samples = 0  # of each clamp, since boot
         self.windows_dropped = 0
         self.busy_us = 0
         self.backlog_samples = 0
 
-    def start(self, ports, rate_hz):
-        """Sample the clamps on these ports from now on; counts of lost samples go on."""
+    @property
+    def ring_samples(self):
+        """What the ring holds."""
+        return self._ring.samples
+
+    def start(self, ports, rate_hz, voltage_port=0, pairs=()):
+        """Sample these ports from now on and multiply these pairs of them; counts of lost samples go on."""
         self.stop()
+        self._capture = None
         self.ports = tuple(sorted(ports))
+        self.pairs = tuple([pair for pair in pairs if pair[0] in ports and pair[1] in ports])
         self.rate_hz = rate_hz
-        self.window_samples = rate_hz
-        self._base = dict(self._charge)
-        if self.ports:
-            metering.init(self._state, len(self.ports), self.window_samples, rate_hz)
-            self._begin()
+        self._base = dict(self._totals)
+        if not self.ports:
+            return
+        self._ring.fit(rate_hz * len(self.ports))
+        metering.init(self._state, len(self.ports), rate_hz)
+        if voltage_port in self.ports:
+            metering.watch(self._state, self.ports.index(voltage_port))
+        self._calibrate()
+        self._begin()
+
+    def calibrate(self):
+        """Use what the calibration says now; its table from the next window on."""
+        if self._running:
+            self._calibrate()
+
+    def _calibrate(self):
+        for channel, port in enumerate(self.ports):
+            metering.noise(self._state, channel, self._calibration.floor_q20[port - 1])
+        for pair in self.pairs:
+            c0, c1 = self._calibration.compensation[PAIRS.index(pair)]
+            metering.multiply(self._state, self.ports.index(pair[0]), self.ports.index(pair[1]), c0, c1)
 
     def _begin(self):
         self._ring.start([self.inputs[port] for port in self.ports], self.rate_hz)
+        ring_us = self._ring.samples // len(self.ports) * 1000000 // self.rate_hz
+        self._late_us = ring_us - ring_us // 16
         self._tail = 0
         self._sets = 0  # since this start: the time of a set is counted in samples, not read from a clock
         self._start_us = self._clock.now_us()
         self._polled_ticks = self._ticks_us()
-        self._gap = False
         self._windows_seen = metering.windows(self._state)
         self._running = True
 
@@ -63,32 +90,35 @@ class Sampler:
         self._ring.stop()
 
     def poll(self):
-        """Fold what came in since the last call. Call at least once per ring; a later call counts a gap."""
+        """Look after the ring, at least every 20 ms; folds every 40 ms. Later than the ring is long, it counts a gap."""
         if not self._running:
             return
         began = self._ticks_us()
-        size, channels = self._ring.samples, len(self.ports)
         since_us = self._ticks_diff(began, self._polled_ticks)
-        ring_us = size // channels * 1000000 // self.rate_hz
-        if since_us > ring_us - ring_us // 16 or self._ring.overrun():
+        if since_us > self._late_us or self._ring.overrun():
             self._lose()
-            return
-        self._polled_ticks = began
-        backlog = (self._ring.position() - self._tail) % size
+        elif since_us >= _FOLD_EVERY_US:
+            self._polled_ticks = began
+            self._fold()
+            if self._capture:
+                self._take_capture()
+            self.busy_us += self._ticks_diff(self._ticks_us(), began)
+
+    def _fold(self):
+        ring, channels, state = self._ring, len(self.ports), self._state
+        backlog = (ring.position() - self._tail) % ring.samples
         if backlog > self.backlog_samples:
             self.backlog_samples = backlog
-        self._fold(backlog // channels)
-        self.busy_us += self._ticks_diff(self._ticks_us(), began)
-
-    def _fold(self, sets):
-        ring, channels = self._ring, len(self.ports)
+        sets = backlog // channels
         while sets:
-            used = metering.fold(self._state, ring.ring, self._tail, min(sets, (ring.samples - self._tail) // channels))
+            straight = (ring.samples - self._tail) // channels
+            used = metering.fold(state, self._table, ring.ring, self._tail, min(sets, straight))
             self._tail = (self._tail + used * channels) % ring.samples
             self._sets += used
             sets -= used
-            if metering.windows(self._state) != self._windows_seen:
-                self._windows_seen = metering.windows(self._state)
+            if metering.windows(state) != self._windows_seen:
+                self._windows_seen = metering.windows(state)
+                self._table = self._calibration.table
                 self._close()
 
     def _lose(self):
@@ -97,31 +127,48 @@ class Sampler:
         expected = elapsed_us * self.rate_hz // 1000000
         self.gap_samples += max(expected - self._sets, 0)
         self._ring.stop()
+        metering.gap(self._state)
         self._begin()
-        self._gap = True
 
     def _close(self):
         t_us = self._start_us + self._sets * 1000000 // self.rate_hz
         for channel, port in enumerate(self.ports):
             payload = bytearray(CLAMP.size)
-            metering.take(self._state, channel, payload, _HEAD_BYTES)
-            charge = self._base[port] + struct.unpack_from(_CHARGE, payload, _HEAD_BYTES)[0]
-            struct.pack_into(_CHARGE, payload, _HEAD_BYTES, charge)
-            self._charge[port] = charge
-            low, high = struct.unpack_from("<hh", payload, CLAMP.size - 4)
-            flags = GAP if self._gap else 0
-            if low == _LOW or high == _HIGH:
-                flags |= CLIPPED
-            if low == high:
-                flags |= NO_SIGNAL
-            struct.pack_into(_HEAD, payload, 0, port, flags, t_us, self.gap_samples & 0xFFFFFFFF)
-            self._windows.append(payload)
-        self._gap = False
-        while len(self._windows) > _PENDING_MAX:
-            self._windows.pop(0)
+            struct.pack_into(_CLAMP_HEAD, payload, 0, port, t_us, self.gap_samples & 0xFFFFFFFF)
+            metering.take(self._state, channel, payload, _CLAMP_HEAD_BYTES)
+            self._run_on(port, "<q", payload, _CLAMP_HEAD_BYTES)
+            self._records.append((CLAMP.kind, payload))
+        for pair in self.pairs:
+            payload = bytearray(PAIR.size)
+            struct.pack_into(_PAIR_HEAD, payload, 0, pair[0], pair[1], t_us)
+            channels = self.ports.index(pair[0]) + self.ports.index(pair[1])
+            metering.take_pair(self._state, channels - 1, payload, _PAIR_HEAD_BYTES)
+            self._run_on(pair, "<qq", payload, _PAIR_HEAD_BYTES)
+            self._records.append((PAIR.kind, payload))
+        while len(self._records) > _PENDING_MAX:
+            self._records.pop(0)
             self.windows_dropped += 1
         self.on_window()
 
+    def _run_on(self, key, form, payload, at):
+        # The core counts from its own start; the record's running totals count from the board's.
+        totals = struct.unpack_from(form, payload, at)
+        if key in self._base:
+            totals = tuple([own + base for own, base in zip(totals, self._base[key])])
+            struct.pack_into(form, payload, at, *totals)
+        self._totals[key] = totals
+
     def take(self):
-        """Payload of the oldest closed window, or None."""
-        return self._windows.pop(0) if self._windows else None
+        """(kind, payload) of the oldest closed record, or None."""
+        return self._records.pop(0) if self._records else None
+
+    def capture(self, capture):
+        """Fill this Capture with the samples that come in from now on."""
+        capture.wait_from(self._sets)
+        self._capture = capture
+
+    def _take_capture(self):
+        start_us, sets = self._start_us, self._sets
+        if self._capture.take(self._ring, self.ports, self.rate_hz, self._tail, sets, start_us):
+            self._capture = None
+            self.on_window()
