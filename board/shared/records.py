@@ -218,7 +218,9 @@ CALIBRATION = Layout(
     "calibration",
     # By port: variance of the converter's noise in 2^-20 step^2. By pair (1-2, 1-3, 2-3): power = (c0 product + c1 lagged) / 2^14.
     tuple([("floor_%d" % port, "I", 0, I32) for port in (1, 2, 3)])
-    + tuple([("c%d_%s" % (c, pair), "i", -_COMPENSATION, _COMPENSATION) for pair in ("12", "13", "23") for c in (0, 1)]),
+    + tuple(
+        [("c%d_%s" % (c, pair), "i", -_COMPENSATION, _COMPENSATION) for pair in ("12", "13", "23") for c in (0, 1)]
+    ),
 )
 
 TABLE_STEPS = const(1000)  # most steps in one table record
