@@ -18,6 +18,7 @@ Angles are in degrees of the fundamental. A *lead* is positive where a sensor's 
 from dataclasses import dataclass
 from fractions import Fraction
 from math import copysign, cos, isfinite, radians, sin, sqrt
+from statistics import fmean
 from typing import Final
 
 from .units import UWH_PER_WS
@@ -197,6 +198,112 @@ def standard_error(floor: float, samples: int) -> float:
 def shown_rms(difference: float, floor: float, samples: int) -> float:
     """For people to read: zero where noise alone explains the mean square above the floor, else its root, in LSB."""
     return 0.0 if difference < SHOWN_FROM_SE * standard_error(floor, samples) else sqrt(max(0.0, difference))
+
+
+BLOCK_WINDOWS: Final = 60
+"""Windows averaged before they are compared: mean squares of 20000 samples scatter by 1 %, of 60 windows by 0.13 %."""
+DAY_BLOCKS: Final = 1440
+DAY_S: Final = 86_400.0
+WEEK_S: Final = 7 * DAY_S
+FEWEST_BLOCKS: Final = 10
+QUANTILE: Final = 0.01
+WEEKLY_FACTOR: Final = 1.2
+HIGHEST_FLOOR_LSB2: Final = 2.25
+"""1.5 LSB rms; the noisiest converter measured has 1.36."""
+SCATTER: Final = (0.8, 4.0)
+"""Variance of the windows in a block, over that of white noise of the same mean m (2 m^2 / N), on average of the quiet
+blocks. Below: a steady load; with u times the noise's power it scatters by (2u + 1) / (1 + u)^2, that is 0.8 at u =
+0.8. Above: a load that changes; noise filtered to a third of the sampled band still passes. Ten blocks of white noise
+are 1 +- 0.06."""
+BELOW_ANCHOR: Final = 6.0
+ABOVE_MEAN: Final = 3.0
+
+
+class FloorLearner:
+    """Follows the noise floor of one channel through the quietest minutes of each day.
+
+    Windows that are not flagged are averaged in blocks of 60; blocks above ``highest`` are loads. At the end of a day
+    ``quiet_level`` finds the level of the quiet blocks and whether they scatter as noise does, and the floor moves
+    there, by at most 1.2^(1/7) a day: 20 % up or 17 % down a week. Without a value to start from, ten quiet blocks give
+    the first one, and until the first day is over the floor follows freely.
+
+    What this can't tell from noise: a load that never stops and adds less than 0.8 of the noise's power (or more, where
+    the mains voltage makes it scatter), up to ``highest``. So let ``highest`` be little above a floor measured without
+    the clamp, or hand in mean squares without the fundamental's.
+    """
+
+    def __init__(self, floor: float | None = None, *, highest: float = HIGHEST_FLOOR_LSB2) -> None:
+        """``floor``, ``highest``: LSB^2. Raises ValueError unless above zero."""
+        if not highest > 0 or (floor is not None and not floor > 0):
+            raise ValueError(f"a noise floor is above zero, not {floor} (highest {highest})")
+        self.floor = floor
+        self._highest = highest
+        self._free = floor is None
+        self._began_s: float | None = None
+        self._block: list[float] = []
+        self._block_samples = 0
+        self._blocks: list[tuple[float, float]] = []
+
+    def add(self, mean_square: float, samples: int, *, at_s: float, flagged: bool) -> bool:
+        """Take one window; True when the floor has changed.
+
+        ``mean_square`` of ``samples`` samples, in LSB^2. ``at_s``: any clock in seconds that doesn't jump. ``flagged``:
+        the window is clipped, has a gap, or its bias moved; it is ignored.
+        """
+        if self._began_s is None or at_s < self._began_s:
+            self._began_s = at_s
+        if flagged or not mean_square > 0:
+            return False
+        self._block.append(mean_square)
+        self._block_samples += samples
+        if len(self._block) < BLOCK_WINDOWS:
+            return False
+        spread, mean = sqrt(2 / self._block_samples), fmean(self._block)
+        if mean <= self._highest:
+            variance = sum((one - mean) ** 2 for one in self._block) / (BLOCK_WINDOWS - 1)
+            self._blocks.append((mean, variance / (BLOCK_WINDOWS * (mean * spread) ** 2)))
+        self._block, self._block_samples = [], 0
+        return self._learn(spread, at_s - self._began_s, at_s)
+
+    def _learn(self, spread: float, elapsed_s: float, at_s: float) -> bool:
+        over = elapsed_s >= DAY_S or len(self._blocks) >= DAY_BLOCKS
+        if not over and not self._free:
+            return False
+        before, level = self.floor, quiet_level(self._blocks, spread)
+        if over:
+            self._blocks, self._began_s = [], at_s
+        if level is None:
+            return False
+        if self._free or before is None:
+            self.floor, self._free = level, not over
+        else:
+            reach = WEEKLY_FACTOR ** (min(elapsed_s, DAY_S) / WEEK_S)
+            self.floor = max(before / reach, min(before * reach, level))
+        return self.floor != before
+
+
+def quiet_level(blocks: list[tuple[float, float]], spread: float) -> float | None:
+    """Level of the quietest group of blocks; None when fewer than ten make it up or it doesn't scatter like noise.
+
+    ``blocks``: mean square and scatter (see SCATTER) of each. ``spread``: relative standard error of the mean square of
+    one block of noise, sqrt(2 / samples in the block).
+
+    The lowest 1 % quantile itself is no estimate: with all blocks quiet it is 2.33 spreads low (normal distribution),
+    with 2 % of them quiet right, with 1 % some 1.7 high. It is only the anchor: the level is the mean of all blocks
+    from 6 spreads below it to 3 above that mean itself (so the mean is sought anew until it stays). A normal
+    distribution cut at 3 spreads has its mean phi(3) / Phi(3) = 0.0044 spreads low: 0.0006 % of the floor with 60 x
+    20000 samples, however many are quiet.
+    """
+    if not blocks:
+        return None
+    anchor = sorted(blocks)[int(QUANTILE * len(blocks))][0]
+    lowest, level, before = anchor * (1 - BELOW_ANCHOR * spread), anchor, 0.0
+    while level != before:
+        quiet = [block for block in blocks if lowest <= block[0] <= level * (1 + ABOVE_MEAN * spread)]
+        level, before = fmean(mean for mean, _ in quiet), level
+    if len(quiet) < FEWEST_BLOCKS or not SCATTER[0] <= fmean(scatter for _, scatter in quiet) <= SCATTER[1]:
+        return None
+    return level
 
 
 # Energy
