@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     config = read_config(arguments.config)
     read_login(config, arguments.config)
     table = Table("port", "class", "type", "function", "scale")
-    for sensor in config.sensors(lambda _port, _class: "0" * 32):
+    for sensor in config.sensors(lambda *_: "0" * 32):
         off = "" if sensor.enabled else " (off)"
         table.add_row(
             str(sensor.port), sensor.sensor_class.value, sensor.medium.value, sensor.function + off, _scale(sensor)

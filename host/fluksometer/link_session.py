@@ -1,8 +1,10 @@
 """The conversation with the sensor board: bytes in, events out, bytes to send. No clock and no port in here."""
 
 from collections import deque
+from collections.abc import Callable
 
 from fluksometer.domain import wire
+from fluksometer.domain.board_calibration import BoardCalibration
 from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
@@ -12,7 +14,9 @@ from fluksometer.domain.link_events import (
     FramesDropped,
     HealthReported,
     LinkCounts,
+    PairClosed,
     PulsesCounted,
+    RawCame,
     RecordRefused,
     RecordsMissed,
     SequenceBroke,
@@ -22,15 +26,26 @@ from fluksometer.domain.link_events import (
     WindowClosed,
     WireVersionDiffers,
 )
-from fluksometer.domain.readings import BoardLog, BoardSettings, ClampWindow, Health, Hello, PulseCount
+from fluksometer.domain.readings import (
+    BoardLog,
+    BoardSettings,
+    ClampWindow,
+    Health,
+    Hello,
+    PairWindow,
+    PulseCount,
+    RawCodes,
+)
 
 GREET_EVERY_S = 2.0
-SETTINGS_ANSWER_S = 2.0  # the board answers settings with a hello well within this
-SETTINGS_TRIES = 3
+ANSWER_S = 2.0  # the board answers settings or a calibration with a hello well within this
+TABLE_ANSWER_S = 6.0  # ... and a linearity table, which has 7 kB
+TRIES = 3
 QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
 SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
 CLOCK_FELL_US = 1_000_000  # records may be stamped a little before one that was sent earlier, but not by so much
 _SEQ_MOD = 1 << 32
+_SETTINGS, _CALIBRATION, _TABLE, _CONTENT = range(4)  # what the board lacks
 
 
 class LinkSession:
@@ -41,22 +56,28 @@ class LinkSession:
     Records that come before a hello are held out: without boot id and rate nobody knows what they mean.
     """
 
-    def __init__(self, wanted: BoardSettings) -> None:
+    def __init__(
+        self,
+        wanted: BoardSettings,
+        calibration_of: Callable[[Hello], BoardCalibration] = lambda _hello: BoardCalibration(),
+    ) -> None:
         self.wanted = wanted
+        self._calibration_of = calibration_of
         self.hello: Hello | None = None
         self.counts = LinkCounts()
         self._deframer = wire.make_deframer()
         self._outgoing: deque[bytes] = deque()
-        self._sent_lines: deque[str] = deque(maxlen=4)  # a board at its prompt echoes them
+        self._sent_lines: deque[str] = deque(maxlen=8)  # a board at its prompt echoes them
         self._next_seq = 0
         self._boot_id: int | None = None
         self._latest_t_us = 0  # the board's clock, as far as it was seen in this boot
         self._joining = True  # the first bytes of an opened link may be the rest of a frame
         self._expected_seq: int | None = None
         self._greet_at_s: float | None = None
-        self._settings_at_s: float | None = None  # ask again when no hello came until then
-        self._settings_tries = 0
-        self._settings_why = ""  # what is wrong with the answer to the last ask
+        self._wish_at_s: float | None = None  # ask again when no hello came until then
+        self._wish_tries = 0
+        self._wish_stage = _SETTINGS  # of the last ask
+        self._wish_why = ""  # what is wrong with the answer to it
         self._quiet_at_s: float | None = None
         self._silent_at_s: float | None = None
         self._prompt_seen = False
@@ -66,7 +87,7 @@ class LinkSession:
         """The link has just been opened: whatever was half received is gone, and the board has to say hello."""
         self._deframer = wire.make_deframer()
         self._outgoing.clear()
-        self._settings_at_s, self._settings_tries = None, 0
+        self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
         self._quiet_at_s, self._silent_at_s = None, now_s + SILENT_S
         self._prompt_seen = self._wire_differs = False
         self._joining = True
@@ -74,8 +95,16 @@ class LinkSession:
 
     def close(self) -> None:
         """The link is gone: nothing is asked and nobody is called silent until it is open again."""
-        self._greet_at_s = self._settings_at_s = self._quiet_at_s = self._silent_at_s = None
+        self._greet_at_s = self._wish_at_s = self._quiet_at_s = self._silent_at_s = None
         self._outgoing.clear()
+
+    def capture(self, ports: int, sets: int) -> None:
+        """Ask for ``sets`` raw codes of each port of the mask, all of the same moments; they come as RawCame."""
+        self._send(wire.capture_line(self._next_seq, ports, sets))
+
+    def recalibrate(self, now_s: float) -> list[Event]:
+        """The calibration has changed: give the board the new one."""
+        return self._wish(self.hello, now_s) if self.hello else []
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""
@@ -100,8 +129,8 @@ class LinkSession:
             events += self._take_text()
         if _due(self._greet_at_s, now_s):
             self._ask_hello(now_s)
-        if _due(self._settings_at_s, now_s):
-            events += self._ask_settings(now_s)
+        if _due(self._wish_at_s, now_s) and self.hello:
+            events += self._ask(self.hello, now_s)
         if _due(self._silent_at_s, now_s):
             self._silent_at_s = None
             events.append(BoardAtPrompt() if self._prompt_seen else BoardSilent(SILENT_S))
@@ -115,7 +144,7 @@ class LinkSession:
 
     def next_deadline_s(self) -> float | None:
         """When tick() wants to be called; None: only after the next bytes."""
-        times = (self._greet_at_s, self._settings_at_s, self._quiet_at_s, self._silent_at_s)
+        times = (self._greet_at_s, self._wish_at_s, self._quiet_at_s, self._silent_at_s)
         return min((time_s for time_s in times if time_s is not None), default=None)
 
     # --- records ---
@@ -177,6 +206,10 @@ class LinkSession:
         match reading:
             case ClampWindow():
                 return [WindowClosed(self.hello, reading)]
+            case PairWindow():
+                return [PairClosed(self.hello, reading)]
+            case RawCodes():
+                return [RawCame(self.hello, reading)]
             case PulseCount():
                 return [PulsesCounted(self.hello, reading)]
             case Health():
@@ -199,7 +232,8 @@ class LinkSession:
         # A clock that fell is a new boot too, should two boots ever draw the same number.
         new_boot = hello.boot_id != self._boot_id or hello.t_us + CLOCK_FELL_US < self._latest_t_us
         if new_boot:
-            self._boot_id, self._expected_seq, self._settings_tries = hello.boot_id, None, 0
+            self._boot_id, self._expected_seq = hello.boot_id, None
+            self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
         self._latest_t_us = hello.t_us
         missed = self._missed_before(seq)
         if missed is None:  # the same boot, yet an older number: go on from here
@@ -208,16 +242,33 @@ class LinkSession:
         self.counts.records += 1
         events: list[Event] = [RecordsMissed(missed)] if missed else []
         events.append(BoardSaidHello(hello, new_boot))
-        if hello.settings == self.wanted:
-            self._settings_at_s, self._settings_tries = None, 0
-            return events
-        self._settings_why = _differences(self.wanted, hello.settings)
-        if self._settings_at_s is not None and not _due(self._settings_at_s, now_s):
-            return events  # asked already, and this may be the answer to an earlier question: give it its time
-        return events + self._ask_settings(now_s)
+        return events + self._wish(hello, now_s)
+
+    # What the board still lacks is asked for one thing after the other: settings first, as a change of them starts the
+    # sampling anew, then the calibration, then the linearity table.
+    def _wish(self, hello: Hello, now_s: float) -> list[Event]:
+        stage, self._wish_why = self._shortfall(hello)
+        if stage == _CONTENT:
+            self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
+            return []
+        if stage > self._wish_stage:
+            self._wish_tries = 0
+        elif self._wish_at_s is not None and not _due(self._wish_at_s, now_s):
+            return []  # asked already, and this may be the answer to an earlier question: give it its time
+        return self._ask(hello, now_s)
+
+    def _shortfall(self, hello: Hello) -> tuple[int, str]:
+        if hello.settings != self.wanted:
+            return _SETTINGS, _differences(self.wanted, hello.settings)
+        calibration = self._calibration_of(hello)
+        if calibration.rest_differs(hello):
+            return _CALIBRATION, "the calibration in force is another one"
+        if calibration.table_differs(hello):
+            return _TABLE, "the linearity table in force is another one"
+        return _CONTENT, ""
 
     def _refuse_wire(self, board_version: int) -> list[Event]:
-        self.hello, self._greet_at_s, self._settings_at_s = None, None, None
+        self.hello, self._greet_at_s, self._wish_at_s = None, None, None
         if self._wire_differs:
             return []
         self._wire_differs = True
@@ -228,16 +279,24 @@ class LinkSession:
         self._greet_at_s = now_s + GREET_EVERY_S
         self._send(wire.greet_line(self._next_seq))
 
-    def _ask_settings(self, now_s: float) -> list[Event]:
-        if self._settings_tries >= SETTINGS_TRIES:
-            first_time = self._settings_tries == SETTINGS_TRIES
-            self._settings_tries += 1
-            self._settings_at_s = None
-            return [SettingsRefused(self._settings_why)] if first_time else []
-        self._settings_tries += 1
-        self._settings_why = "no answer"
-        self._settings_at_s = now_s + SETTINGS_ANSWER_S
-        self._send(wire.settings_line(self._next_seq, self.wanted))
+    def _ask(self, hello: Hello, now_s: float) -> list[Event]:
+        if self._wish_tries >= TRIES:
+            first_time = self._wish_tries == TRIES
+            self._wish_tries += 1
+            self._wish_at_s = None
+            return [SettingsRefused(self._wish_why)] if first_time else []
+        self._wish_tries += 1
+        self._wish_why = "no answer"
+        self._wish_stage = self._shortfall(hello)[0]
+        self._wish_at_s = now_s + (TABLE_ANSWER_S if self._wish_stage == _TABLE else ANSWER_S)
+        calibration = self._calibration_of(hello)
+        if self._wish_stage == _SETTINGS:
+            self._send(wire.settings_line(self._next_seq, self.wanted))
+        elif self._wish_stage == _CALIBRATION:
+            self._send(wire.calibration_line(self._next_seq, calibration))
+        else:
+            for first in wire.table_pieces():
+                self._send(wire.table_line(self._next_seq, calibration, first))
         return []
 
     def _send(self, line: bytes) -> None:
@@ -263,6 +322,6 @@ def _due(time_s: float | None, now_s: float) -> bool:
 
 
 def _differences(wanted: BoardSettings, real: BoardSettings) -> str:
-    names = ("rate_hz", "clamp_ports", "pulse_ports", "min_width_us")
+    names = ("rate_hz", "clamp_ports", "pulse_ports", "min_width_us", "voltage_port", "pairs")
     pairs = ((name, getattr(wanted, name), getattr(real, name)) for name in names)
     return ", ".join(f"{name} is {is_now}, not {want}" for name, want, is_now in pairs if want != is_now)

@@ -35,9 +35,9 @@ class Identity:
             self._write()
         return self._device_id
 
-    def sensor_id(self, port: int, sensor_class: SensorClass) -> str:
-        """32 lower-case hex digits, the same for ever for this port and class."""
-        slot = f"{port} {sensor_class}"
+    def sensor_id(self, port: int, sensor_class: SensorClass, direction: str = "import") -> str:
+        """32 lower-case hex digits, the same for ever for this port, class and direction."""
+        slot = f"{port} {sensor_class}" + (" export" if direction == "export" else "")
         _ = self.device_id  # the file always holds one
         if slot not in self._sensor_ids:
             self._sensor_ids[slot] = secrets.token_hex(16)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .readings import BoardLog, ClampWindow, Health, Hello, PulseCount
+from .readings import BoardLog, ClampWindow, Health, Hello, PairWindow, PulseCount, RawCodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,22 @@ class WindowClosed:
 
     hello: Hello
     window: ClampWindow
+
+
+@dataclass(frozen=True, slots=True)
+class PairClosed:
+    """The products of two clamps over the window whose clamp records came just before."""
+
+    hello: Hello
+    pair: PairWindow
+
+
+@dataclass(frozen=True, slots=True)
+class RawCame:
+    """A part of a capture that was asked for."""
+
+    hello: Hello
+    raw: RawCodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +113,7 @@ class WireVersionDiffers:
 
 @dataclass(frozen=True, slots=True)
 class SettingsRefused:
-    """The board was asked several times and still has other settings."""
+    """The board was asked several times and still has other settings, or another calibration."""
 
     differences: str
 
@@ -117,6 +133,8 @@ class BoardSilent:
 Event = (
     BoardSaidHello
     | WindowClosed
+    | PairClosed
+    | RawCame
     | PulsesCounted
     | HealthReported
     | BoardLogged

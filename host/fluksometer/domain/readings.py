@@ -1,6 +1,10 @@
 """What the sensor board says, one frozen value per record. Field names, units and ranges are those of ``shared/records.py``."""
 
 from dataclasses import dataclass
+from typing import Final
+
+PAIRS: Final = ((1, 2), (1, 3), (2, 3))
+"""Pairs of clamp ports; bit n of a mask of pairs is PAIRS[n]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +15,8 @@ class BoardSettings:
     clamp_ports: int  # bit n: port n+1
     pulse_ports: int  # bit n: port n+1
     min_width_us: int
+    voltage_port: int = 0  # the clamp port that is wired to a voltage; 0: none
+    pairs: int = 0  # bit n: PAIRS[n]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +37,11 @@ class Hello:
     boot_id: int
     uid: int
     rate_hz: int
-    window_samples: int
     min_width_us: int
+    voltage_port: int
+    pairs: int
+    table_crc: int  # of the linearity table in force; 0: none
+    calibration_crc: int  # of the calibration in force; 0: none
     t_us: int
     model: str
 
@@ -54,23 +63,57 @@ class Hello:
             clamp_ports=self.clamp_ports,
             pulse_ports=self.pulse_ports,
             min_width_us=self.min_width_us,
+            voltage_port=self.voltage_port,
+            pairs=self.pairs,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClampWindow:
-    """Exact integer sums of one clamp over about a second, ending at ``t_us`` of the board's clock."""
+    """Exact integer sums of one clamp over about a second of whole mains cycles, ending at ``t_us`` of the board's clock.
+
+    A step is 1/8 LSB, counted from the middle of the converter's range.
+    """
 
     port: int
-    flags: int  # CLIPPED, GAP, NO_SIGNAL
     t_us: int
     gap_samples: int
-    charge: int  # since boot, 1/1024 LSB x ms
-    sum_sq: int  # LSB^2
-    sum_: int  # LSB
+    charge: int  # since boot, 1/1024 step x ms; falls where noise alone is a little below its floor
+    sum_sq: int  # step^2
+    sum_: int  # step
     samples: int
-    low: int  # LSB
-    high: int  # LSB
+    frequency_mhz: int  # of the mains; 0: unknown
+    low: int  # step
+    high: int  # step
+    flags: int  # CLIPPED, GAP, NO_SIGNAL, BIAS_MOVED, NO_MAINS
+    cycles: int  # 0: unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairWindow:
+    """The same window of two clamps: mean products around their means, and the power they add up to since boot."""
+
+    a_port: int
+    b_port: int
+    t_us: int
+    import_total: int  # 1/16 LSB^2 x ms
+    export_total: int
+    product: int  # 1/16 step^2
+    lagged: int  # 1/16 step^2
+    samples: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawCodes:
+    """A part of a capture: codes ``first`` to ``first + len - 1`` of ``total``, as the converter gave them."""
+
+    port: int
+    t_us: int  # of the capture's first code
+    rate_hz: int
+    first: int
+    total: int
+    codes: bytes  # u16 each, little-endian
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,4 +151,4 @@ class BoardLog:
     text: str
 
 
-Reading = Hello | ClampWindow | PulseCount | Health | BoardLog
+Reading = Hello | ClampWindow | PairWindow | RawCodes | PulseCount | Health | BoardLog

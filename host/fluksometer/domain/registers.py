@@ -3,66 +3,31 @@
 They follow the board's own counters, so that a lost record costs nothing, and they never fall.
 """
 
-from fractions import Fraction
-
-from .readings import ClampWindow, PulseCount
-from .units import uwh_per_charge
+from .readings import PulseCount
 
 
-class BoardCounter:
-    """Growth of a counter that runs since the board's boot."""
+class Growth:
+    """How far a counter of the board that runs since its boot went since it was seen last.
 
-    def __init__(self) -> None:
-        self.refused = 0  # values that went backwards without a new boot
-        self.last = 0
+    It may fall by ``fall`` at most, where that means something.
+    """
+
+    def __init__(self, fall: int = 0) -> None:
+        self.refused = 0  # values that fell further without a new boot
+        self._fall = fall
+        self._last = 0
 
     def begin_boot(self) -> None:
         """The board has started anew, and its counter with it."""
-        self.last = 0
+        self._last = 0
 
-    def growth(self, value: int) -> int | None:
-        """How far the counter went since the last value; since zero after a boot.
-
-        None when it went backwards: refused and counted.
-        """
-        if value < self.last:
+    def take(self, value: int) -> int | None:
+        """Growth since the last value; since zero after a boot. None when it fell too far: refused and counted."""
+        if value < self._last - self._fall:
             self.refused += 1
             return None
-        grown, self.last = value - self.last, value
+        grown, self._last = value - self._last, value
         return grown
-
-
-class ClampRegister:
-    """Energy of one clamp in whole micro-watt-hours, with the exact rest below one carried on."""
-
-    def __init__(self, *, clamp_a: Fraction | int, voltage_v: int) -> None:
-        self.total_uwh = 0
-        self._rest_uwh = Fraction(0)
-        self._counter = BoardCounter()
-        self._uwh_per_charge = uwh_per_charge(clamp_a=clamp_a, voltage_v=voltage_v)
-
-    @property
-    def refused(self) -> int:
-        """Windows refused because the board's counter went backwards."""
-        return self._counter.refused
-
-    @property
-    def total_wh(self) -> int:
-        """Whole watt-hours, rounded down."""
-        return self.total_uwh // 1_000_000
-
-    def begin_boot(self) -> None:
-        """The board's counter begins at zero again; the total goes on."""
-        self._counter.begin_boot()
-
-    def add(self, window: ClampWindow) -> bool:
-        """Take the growth up to this window. False when it is refused."""
-        grown = self._counter.growth(window.charge)
-        if grown is None:
-            return False
-        whole, self._rest_uwh = divmod(self._rest_uwh + grown * self._uwh_per_charge, 1)
-        self.total_uwh += whole
-        return True
 
 
 class PulseRegister:
@@ -70,7 +35,7 @@ class PulseRegister:
 
     def __init__(self, *, constant_milli: int) -> None:
         self.total_milli = 0
-        self._counter = BoardCounter()
+        self._counter = Growth()
         self._constant_milli = constant_milli
 
     @property
@@ -84,7 +49,7 @@ class PulseRegister:
 
     def add(self, pulses: PulseCount) -> bool:
         """Take the pulses since the last record. False when the record is refused."""
-        grown = self._counter.growth(pulses.count)
+        grown = self._counter.take(pulses.count)
         if grown is None:
             return False
         self.total_milli += grown * self._constant_milli

@@ -4,35 +4,52 @@ from collections.abc import Iterable
 
 from .board_clock import SecondStamp
 from .gauge import PulseGauge
-from .readings import ClampWindow, PulseCount
-from .registers import ClampRegister, PulseRegister
+from .meters import Calibrations, InputCalibration, Meter, Moment, meter_of
+from .power import rounded
+from .readings import ClampWindow, Hello, PairWindow, PulseCount
+from .registers import PulseRegister
 from .sensors import Sensor, SensorClass
 from .topics import Message, counter, gauge
-from .units import mean_square_lsb2, power_w
 
 # A board's window is about one second long; jitter of the two clocks stays far below this.
 _EARLY_S = 0.25
 
 
-class ClampSensor:
-    """A clamp: power every window, energy whenever another watt-hour is full."""
+class MeteredSensor:
+    """A sensor measured from windows: its value with each, its energy whenever another watt-hour is full."""
 
-    def __init__(self, sensor: Sensor) -> None:
+    def __init__(self, sensor: Sensor, meter: Meter) -> None:
         self.sensor = sensor
-        self.register = ClampRegister(clamp_a=sensor.clamp_a, voltage_v=sensor.voltage_v)
+        self.meter = meter
         self.stamps = (SecondStamp(_EARLY_S), SecondStamp(_EARLY_S))  # gauge, counter
+        self._done_us = -1
         self._published_wh: int | None = None
 
-    def take(self, window: ClampWindow, end_s: float | None) -> list[Message]:
-        """Count the window, and publish it when its end (UTC) is known."""
-        if not self.register.add(window) or end_s is None:
+    @property
+    def refused(self) -> int:
+        """Windows whose board counter went backwards."""
+        return self.meter.refused
+
+    def begin_boot(self) -> None:
+        """The board has started anew: its counters and its clock begin at zero again."""
+        self.meter.begin_boot()
+        self._done_us = -1
+
+    def take(self, moment: Moment, calibrations: Calibrations, end_s: float | None) -> list[Message]:
+        """Count the moment when it is complete for this sensor, and publish it when its end (UTC) is known."""
+        complete = moment.windows.keys() >= set(self.meter.ports) and moment.pairs.keys() >= set(self.meter.pairs)
+        if not complete or moment.t_us == self._done_us:
+            return []
+        self._done_us = moment.t_us
+        value = self.meter.take(moment, calibrations)
+        if end_s is None:
             return []
         messages = []
-        if (second := self.stamps[0].take(end_s)) is not None:
-            square = mean_square_lsb2(samples=window.samples, sum_sq=window.sum_sq, sum_lsb=window.sum_)
-            watts = power_w(square, clamp_a=self.sensor.clamp_a, voltage_v=self.sensor.voltage_v)
-            messages.append(gauge(self.sensor, second, watts))
-        total_wh = self.register.total_wh
+        if value is not None and (second := self.stamps[0].take(end_s)) is not None:
+            messages.append(gauge(self.sensor, second, rounded(value)))
+        if self.meter.total is None:
+            return messages
+        total_wh = self.meter.total.uwh // 1_000_000
         if total_wh != self._published_wh and (second := self.stamps[1].take(end_s)) is not None:
             self._published_wh = total_wh
             messages.append(counter(self.sensor, second, total_wh * 1000))
@@ -49,6 +66,16 @@ class PulseSensor:
         self.stamps = (SecondStamp(), SecondStamp())  # gauge, counter
         self._published_milli: int | None = None
         self._waiting: int | None = None  # a flow that found its second taken
+
+    @property
+    def refused(self) -> int:
+        """Records whose board counter went backwards."""
+        return self.register.refused
+
+    def begin_boot(self) -> None:
+        """The board has started anew: its counter begins at zero again."""
+        self.register.begin_boot()
+        self.gauge.begin_boot()
 
     def take(self, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
         """Count the pulses, and publish when the times (UTC) of the last pulse and of this record are known."""
@@ -78,31 +105,38 @@ def _first(stamp: SecondStamp, edge_s: float | None, made_s: float) -> int | Non
 
 
 class SensorBank:
-    """All enabled sensors by port."""
+    """All enabled sensors."""
 
     def __init__(self, sensors: Iterable[Sensor]) -> None:
         enabled = [sensor for sensor in sensors if sensor.enabled]
-        self.clamps = {s.port: ClampSensor(s) for s in enabled if s.sensor_class is SensorClass.ANALOG}
+        adapter = next((one for one in enabled if one.sensor_class is SensorClass.VOLTAGE), None)
+        analog = [sensor for sensor in enabled if sensor.sensor_class is not SensorClass.PULSE]
+        self.metered = [MeteredSensor(sensor, meter_of(sensor, adapter)) for sensor in analog]
         self.pulses = {s.port: PulseSensor(s) for s in enabled if s.sensor_class is SensorClass.PULSE}
+        self.calibrations: Calibrations = plain_calibrations(analog)
+        self._moment: Moment | None = None
 
     @property
     def refused(self) -> int:
         """Readings refused because a counter of the board went backwards."""
-        both: list[ClampSensor | PulseSensor] = [*self.clamps.values(), *self.pulses.values()]
-        return sum(one.register.refused for one in both)
+        return sum(one.refused for one in self._all())
 
     def begin_boot(self) -> None:
         """The board has started anew: its counters begin at zero again."""
-        for clamp in self.clamps.values():
-            clamp.register.begin_boot()
-        for sensor in self.pulses.values():
-            sensor.register.begin_boot()
-            sensor.gauge.begin_boot()
+        for one in self._all():
+            one.begin_boot()
 
-    def take_window(self, window: ClampWindow, end_s: float | None) -> list[Message]:
-        """Messages of a clamp window; none when its port is no enabled clamp."""
-        clamp = self.clamps.get(window.port)
-        return clamp.take(window, end_s) if clamp else []
+    def take_window(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
+        """Messages that became possible with a clamp window."""
+        moment = self._moment_at(hello, window.t_us)
+        moment.windows[window.port] = window
+        return self._take_moment(moment, end_s)
+
+    def take_pair(self, hello: Hello, pair: PairWindow, end_s: float | None) -> list[Message]:
+        """Messages that became possible with the products of two clamps."""
+        moment = self._moment_at(hello, pair.t_us)
+        moment.pairs[(pair.a_port, pair.b_port)] = pair
+        return self._take_moment(moment, end_s)
 
     def take_pulses(self, pulses: PulseCount, edge_s: float | None, made_s: float | None) -> list[Message]:
         """Messages of a pulse record; none when its port is no enabled pulse input."""
@@ -111,6 +145,22 @@ class SensorBank:
 
     def clock_set_back(self) -> None:
         """The host's clock was stepped back: seconds already used no longer count."""
-        both: list[ClampSensor | PulseSensor] = [*self.clamps.values(), *self.pulses.values()]
-        for stamp in (stamp for one in both for stamp in one.stamps):
+        for stamp in (stamp for one in self._all() for stamp in one.stamps):
             stamp.reset()
+
+    def _all(self) -> list[MeteredSensor | PulseSensor]:
+        return [*self.metered, *self.pulses.values()]
+
+    def _moment_at(self, hello: Hello, t_us: int) -> Moment:
+        if self._moment is None or self._moment.t_us != t_us:
+            ports = tuple(port for port in (1, 2, 3) if hello.clamp_ports >> (port - 1) & 1)
+            self._moment = Moment(t_us, hello.rate_hz, ports)
+        return self._moment
+
+    def _take_moment(self, moment: Moment, end_s: float | None) -> list[Message]:
+        return [message for one in self.metered for message in one.take(moment, self.calibrations, end_s)]
+
+
+def plain_calibrations(sensors: Iterable[Sensor]) -> dict[int, InputCalibration]:
+    """What is known of each port without any calibration: the typical phase of its clamp."""
+    return {port: InputCalibration(phase_deg=sensor.phase_deg) for sensor in sensors for port in sensor.ports}

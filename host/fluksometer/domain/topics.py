@@ -1,7 +1,7 @@
 """MQTT topics and payloads, byte for byte as a Fluksometer sends them (docs/mqtt.md)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ class Message:
 
 def gauge(sensor: Sensor, second: int, value: int) -> Message:
     """Present power or flow: ``[ts,value,"W"]``."""
-    return Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{value},"{sensor.medium.gauge_unit}"]')
+    return Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{value},"{sensor.gauge_unit}"]')
 
 
 def counter(sensor: Sensor, second: int, total_milli: int) -> Message:
@@ -44,8 +44,13 @@ def sensor_config(device_id: str, name: str, version: str, sensors: Iterable[Sen
         "daemon": {"enable_wan_branch": 0, "enable_lan_branch": 1, "enable_remote_upgrade": 0},
     }
     for sensor in sensors:
-        sections[str(sensor.port)] = _section(sensor)
+        sections[_section_name(sensor, sections)] = _section(sensor)
     return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
+
+
+def _section_name(sensor: Sensor, taken: Container[str]) -> str:
+    # The first sensor of a port has its number, as on a Fluksometer; one more on it (its export) has a free one behind.
+    return next(str(n) for n in (sensor.port, *range(6, 100)) if str(n) not in taken)
 
 
 def _main(name: str, version: str, hello: Hello | None) -> dict[str, object]:
@@ -72,10 +77,14 @@ def _section(sensor: Sensor) -> dict[str, object]:
         "class": sensor.sensor_class.value,
         "type": sensor.medium.value,
         "function": sensor.function,
-        "port": [sensor.port],
+        "port": list(sensor.ports),
         "data_type": "counter",
         "rid": 0,
     }
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return section | {"data_type": "gauge", "adapter": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
-        return section | {"voltage": sensor.voltage_v, "current": plain(sensor.clamp_a)}
-    return section | {"constant": plain(Fraction(sensor.constant_milli, 1000))}
+        clamp = {"voltage": sensor.voltage_v, "current": plain(sensor.clamp_a)}
+        return section | clamp | {"phase": sensor.phases, "direction": sensor.direction}
+    whole, rest = divmod(sensor.constant_milli, 1000)
+    return section | {"constant": sensor.constant_milli / 1000 if rest else whole}

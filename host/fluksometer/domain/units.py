@@ -8,13 +8,17 @@ from fractions import Fraction
 from math import isqrt, sqrt
 
 LSB_V = Fraction(33, 10) / 4096
-CHARGE_PER_LSB_S = 1024 * 1000  # the board's charge counter counts 1/1024 LSB x ms
+STEPS = 8  # the board's sums count steps of 1/8 LSB
+STEP2_Q20_PER_LSB2 = STEPS * STEPS << 20
+CHARGE_PER_LSB_S = STEPS * 1024 * 1000  # the board's charge counter counts 1/1024 step x ms
+ENERGY_PER_LSB2_S = 16 * 1000  # its power totals count 1/16 LSB^2 x ms
+PRODUCT_PER_LSB2 = STEPS * STEPS * 16  # its products are in 1/16 step^2
 UWH_PER_WS = Fraction(1_000_000, 3600)  # micro-watt-hours in a watt-second
 
 
-def mean_square_lsb2(*, samples: int, sum_sq: int, sum_lsb: int) -> Fraction:
-    """Mean square of the samples around their own mean, in LSB^2; never below zero."""
-    return Fraction(max(0, samples * sum_sq - sum_lsb * sum_lsb), samples * samples)
+def mean_square_lsb2(*, samples: int, sum_sq: int, sum_steps: int) -> Fraction:
+    """Mean square of the samples around their own mean, in LSB^2; never below zero. Sums are of steps."""
+    return Fraction(max(0, samples * sum_sq - sum_steps * sum_steps), samples * samples * STEPS * STEPS)
 
 
 def watts_per_lsb(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
@@ -31,6 +35,11 @@ def power_w(mean_square: Fraction, *, clamp_a: Fraction | int, voltage_v: int) -
     """Current x voltage in whole watts, a half rounded up; no float is involved."""
     square = mean_square * watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) ** 2
     return (isqrt(4 * square.numerator // square.denominator) + 1) // 2
+
+
+def uwh_per_energy(*, clamp_a: Fraction | int, adapter_v: Fraction | int) -> Fraction:
+    """Micro-watt-hours that one unit of the board's power totals is worth; ``adapter_v`` V rms give 1 V rms at the pin."""
+    return LSB_V * clamp_a * LSB_V * adapter_v * UWH_PER_WS / ENERGY_PER_LSB2_S
 
 
 def uwh_per_charge(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:

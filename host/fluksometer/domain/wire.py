@@ -3,13 +3,27 @@
 The layouts themselves stand there, once.
 """
 
+from itertools import pairwise
+
 from fluksometer.shared import frame, records
 from fluksometer.shared.deframer import Deframer
 
-from .readings import BoardLog, BoardSettings, ClampWindow, Health, Hello, PulseCount, Reading
+from .board_calibration import TABLE_CODES, BoardCalibration
+from .readings import (
+    BoardLog,
+    BoardSettings,
+    ClampWindow,
+    Health,
+    Hello,
+    PairWindow,
+    PulseCount,
+    RawCodes,
+    Reading,
+)
 
 WIRE_VERSION = frame.WIRE_VERSION
 CLIPPED, GAP, NO_SIGNAL = records.CLIPPED, records.GAP, records.NO_SIGNAL
+BIAS_MOVED, NO_MAINS = records.BIAS_MOVED, records.NO_MAINS
 HELLO_KIND = records.HELLO.kind
 RangeError = records.RangeError
 
@@ -19,6 +33,8 @@ _READINGS: dict[int, type[Reading]] = {
     records.PULSE.kind: PulseCount,
     records.HEALTH.kind: Health,
     records.LOG.kind: BoardLog,
+    records.PAIR.kind: PairWindow,
+    records.RAW.kind: RawCodes,
 }
 
 
@@ -46,9 +62,31 @@ def greet_line(seq: int) -> bytes:
 
 def settings_line(seq: int, wanted: BoardSettings) -> bytes:
     """Bytes that ask the board for other settings."""
-    values = (wanted.rate_hz, wanted.clamp_ports, wanted.pulse_ports, wanted.min_width_us)
-    return _line(records.SETTINGS, seq, *values)
+    ports = (wanted.clamp_ports, wanted.pulse_ports)
+    return _line(records.SETTINGS, seq, wanted.rate_hz, *ports, wanted.min_width_us, wanted.voltage_port, wanted.pairs)
 
 
-def _line(layout: records.Layout, seq: int, *values: int) -> bytes:
+def calibration_line(seq: int, calibration: BoardCalibration) -> bytes:
+    """Bytes that give the board its noise floors and phases."""
+    return _line(records.CALIBRATION, seq, *calibration.values())
+
+
+def table_line(seq: int, calibration: BoardCalibration, first: int) -> bytes:
+    """Bytes that give the board one piece of the linearity table: up to ``records.TABLE_STEPS`` codes behind ``first``."""
+    steps = calibration.table[first : first + records.TABLE_STEPS + 1]
+    rises = bytes((later - earlier - 8) & 0xFF for earlier, later in pairwise(steps))
+    return _line(records.TABLE, seq, calibration.table_crc, first, steps[0], rises)
+
+
+def table_pieces() -> range:
+    """First code of each piece of a table."""
+    return range(0, TABLE_CODES, records.TABLE_STEPS + 1)
+
+
+def capture_line(seq: int, ports: int, sets: int) -> bytes:
+    """Bytes that ask the board for ``sets`` raw codes of each port of the mask."""
+    return _line(records.CAPTURE, seq, ports, sets)
+
+
+def _line(layout: records.Layout, seq: int, *values: int | bytes) -> bytes:
     return frame.to_board(frame.seal(layout.kind, seq, layout.pack(*values)))

@@ -1,0 +1,41 @@
+"""Checks of single values in the configuration file; each names its limit."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+
+def within(low: float, high: float) -> Callable[[Any], Any]:
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(f"{low} to {high}")
+        return value
+
+    return check
+
+
+def matching(pattern: re.Pattern[str], limit: str) -> Callable[[str], str]:
+    return that(lambda value: pattern.fullmatch(value) is not None, limit)
+
+
+def that(is_right: Callable[[str], bool], limit: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not is_right(value):
+            raise ValueError(limit)
+        return value
+
+    return check
+
+
+def thousandths(low: str, high: str) -> Callable[[object], int]:
+    # Exact: 0.1 in the file is 100 thousandths, not the nearest binary fraction.
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError("a number")
+        milli = Decimal(str(value)) * 1000 if 0 < value < 65_536 else Decimal(0)
+        if milli != int(milli) or not Decimal(low) * 1000 <= milli <= Decimal(high) * 1000:
+            raise ValueError(f"{low} to {high}, with at most 3 decimals")
+        return int(milli)
+
+    return check

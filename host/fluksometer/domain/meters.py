@@ -1,0 +1,294 @@
+"""From the windows of one moment to what a sensor shows and counts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, Protocol
+
+from .phases import third_mean_square, without_neutral_w
+from .power import (
+    EnergyTotal,
+    PairMoments,
+    PairScale,
+    compensation,
+    delay_deg,
+    electrical,
+    shown_rms,
+    signed_rms,
+    skew_deg,
+)
+from .readings import PAIRS, ClampWindow, PairWindow
+from .registers import Growth
+from .sensors import Sensor, SensorClass
+from .units import (
+    CHARGE_PER_LSB_S,
+    LSB_V,
+    PRODUCT_PER_LSB2,
+    UWH_PER_WS,
+    mean_square_lsb2,
+    uwh_per_charge,
+    uwh_per_energy,
+)
+
+PairPorts = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Moment:
+    """The windows that end at ``t_us``, as far as they have come; ``rate_hz``: samples a second of each clamp."""
+
+    t_us: int
+    rate_hz: int
+    clamp_ports: tuple[int, ...]  # all that are sampled, ascending
+    windows: dict[int, ClampWindow] = field(default_factory=dict)
+    pairs: dict[PairPorts, PairWindow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputCalibration:
+    """What is known of one clamp or adapter beside its type. ``floor_lsb2``: variance of the converter's noise."""
+
+    gain: Fraction = Fraction(1)  # real / nominal
+    phase_deg: float = 0.0  # lead of the output over the input
+    floor_lsb2: float = 0.0
+
+
+Calibrations = Mapping[int, InputCalibration]
+"""By port."""
+
+
+class Meter(Protocol):
+    """One way to measure. ``total``: energy so far, None where nothing is counted."""
+
+    ports: tuple[int, ...]
+    pairs: tuple[PairPorts, ...]
+    total: EnergyTotal | None
+
+    @property
+    def refused(self) -> int:
+        """Windows not believed."""
+        ...
+
+    def begin_boot(self) -> None:
+        """The board's totals begin at zero again."""
+        ...
+
+    def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        """The value to show; None where the moment tells none. All that ``ports`` and ``pairs`` name is there."""
+        ...
+
+
+_CHARGE_FALL: Final = 100 * CHARGE_PER_LSB_S
+"""Noise a little below its floor makes a window's charge negative by a fraction of 1 LSB x s; 100 of them is no noise."""
+
+
+def _mean_square(window: ClampWindow) -> float:
+    return float(mean_square_lsb2(samples=window.samples, sum_sq=window.sum_sq, sum_steps=window.sum_))
+
+
+def _shown_a(window: ClampWindow, calibration: InputCalibration, clamp_a: Fraction | int) -> float:
+    floor = calibration.floor_lsb2
+    return shown_rms(_mean_square(window) - floor, floor, window.samples) * float(LSB_V * clamp_a * calibration.gain)
+
+
+class ApparentMeter:
+    """Current x assumed voltage of one clamp, or of one clamp a phase: apparent power, direction unknown."""
+
+    pairs: tuple[PairPorts, ...] = ()
+
+    def __init__(self, sensor: Sensor) -> None:
+        self.ports = sensor.ports
+        self.total: EnergyTotal = EnergyTotal()
+        self._sensor = sensor
+        self._growth = {port: Growth(_CHARGE_FALL) for port in self.ports}
+
+    @property
+    def refused(self) -> int:
+        """As Meter."""
+        return sum(growth.refused for growth in self._growth.values())
+
+    def begin_boot(self) -> None:
+        """As Meter."""
+        for growth in self._growth.values():
+            growth.begin_boot()
+
+    def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        """Apparent power in W, as Meter."""
+        clamp_a, voltage_v = self._sensor.clamp_a, self._sensor.voltage_v
+        unit_uwh = uwh_per_charge(clamp_a=clamp_a, voltage_v=voltage_v)
+        shown_w = 0.0
+        for port in self.ports:
+            window, calibration = moment.windows[port], calibrations[port]
+            grown = self._growth[port].take(window.charge)
+            if grown is None:
+                return None
+            self.total.add(grown * unit_uwh * calibration.gain)
+            shown_w += _shown_a(window, calibration, clamp_a) * voltage_v
+        return shown_w
+
+
+class RealMeter:
+    """Real power of one clamp beside a measured voltage; counts what flows in its direction."""
+
+    def __init__(self, sensor: Sensor, adapter: Sensor) -> None:
+        self.ports = _ordered(sensor.port, adapter.port)
+        self.pairs: tuple[PairPorts, ...] = (self.ports,)
+        self.total: EnergyTotal = EnergyTotal()
+        self._sensor, self._adapter = sensor, adapter
+        self._growth = Growth()
+
+    @property
+    def refused(self) -> int:
+        """As Meter."""
+        return self._growth.refused
+
+    def begin_boot(self) -> None:
+        """As Meter."""
+        self._growth.begin_boot()
+
+    def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        """Real power in W: signed where import is counted, never below zero where export is. As Meter."""
+        pair = moment.pairs[self.pairs[0]]
+        sensor, adapter = self._sensor, self._adapter
+        gain = calibrations[sensor.port].gain
+        gain *= calibrations[adapter.port].gain
+        total = pair.import_total if sensor.direction == "import" else pair.export_total
+        grown = self._growth.take(total)
+        if grown is None:
+            return None
+        self.total.add(grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain)
+        frequency_hz = _frequency_hz(moment.windows[sensor.port])
+        if frequency_hz is None:
+            return None
+        scale = pair_scale(sensor, adapter, moment.clamp_ports, calibrations)
+        active_w = electrical(_moments(moment, self.pairs[0], frequency_hz), scale).active_w
+        return active_w if sensor.direction == "import" else max(0.0, -active_w)
+
+
+class StarlessMeter:
+    """Three lines without a neutral (``3p-n``) from two clamps, or three: total power of loads of power factor 1."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        self.ports = sensor.ports
+        self.pairs: tuple[PairPorts, ...] = () if len(self.ports) == 3 else (_ordered(*self.ports),)
+        self.total: EnergyTotal = EnergyTotal()
+        self.refused = 0
+        self._sensor = sensor
+
+    def begin_boot(self) -> None:
+        """As Meter: it counts on its own."""
+
+    def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        """Total power in W, as Meter."""
+        squares = [self._square_a2(moment.windows[port], calibrations[port]) for port in self.ports]
+        if self.pairs:
+            product_a2 = self._product_a2(moment, calibrations)
+            if product_a2 is None:
+                return None
+            squares.append(third_mean_square(squares[0], squares[1], product_a2))
+        power_w = without_neutral_w(squares, self._sensor.voltage_v)
+        duration_s = Fraction(moment.windows[self.ports[0]].samples, moment.rate_hz)
+        self.total.add(Fraction(power_w) * duration_s * UWH_PER_WS)
+        return max(0.0, power_w)
+
+    def _square_a2(self, window: ClampWindow, calibration: InputCalibration) -> float:
+        unit_a = float(LSB_V * self._sensor.clamp_a * calibration.gain)
+        return (_mean_square(window) - calibration.floor_lsb2) * unit_a**2
+
+    def _product_a2(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        frequency_hz = _frequency_hz(moment.windows[self.ports[0]])
+        if frequency_hz is None:
+            return None
+        a, b = self.pairs[0]
+        delay = pair_delay_deg(self.pairs[0], moment.clamp_ports, moment.rate_hz, frequency_hz, calibrations)
+        c0, c1 = compensation(delay, frequency_hz, moment.rate_hz)
+        pair = moment.pairs[self.pairs[0]]
+        units_a = [float(LSB_V * self._sensor.clamp_a * calibrations[port].gain) for port in (a, b)]
+        return (c0 * pair.product + c1 * pair.lagged) / PRODUCT_PER_LSB2 * units_a[0] * units_a[1]
+
+
+class VoltageMeter:
+    """The mains voltage behind an adapter; counts nothing."""
+
+    pairs: tuple[PairPorts, ...] = ()
+    total = None
+    refused = 0
+
+    def __init__(self, sensor: Sensor) -> None:
+        self.ports = sensor.ports
+        self._sensor = sensor
+
+    def begin_boot(self) -> None:
+        """As Meter: it counts nothing."""
+
+    def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
+        """Voltage in V rms, as Meter."""
+        window, calibration = moment.windows[self.ports[0]], calibrations[self.ports[0]]
+        square = _mean_square(window) - calibration.floor_lsb2
+        return max(0.0, signed_rms(square)) * float(LSB_V * self._sensor.adapter_v * calibration.gain)
+
+
+def meter_of(sensor: Sensor, adapter: Sensor | None) -> Meter:
+    """How an analog or voltage sensor is measured; ``adapter``: the voltage sensor of the board, if there is one."""
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return VoltageMeter(sensor)
+    if sensor.phases == "3p-n" and sensor.rule == "closed-form":
+        return StarlessMeter(sensor)
+    return RealMeter(sensor, adapter) if adapter and sensor.phases == "1p" else ApparentMeter(sensor)
+
+
+def pairs_mask(sensors: Iterable[Sensor]) -> int:
+    """Which pairs of ports the board has to multiply for these sensors: bit n is readings.PAIRS[n]."""
+    sensors = list(sensors)
+    adapter = next((one for one in sensors if one.sensor_class is SensorClass.VOLTAGE), None)
+    meters = [meter_of(one, adapter) for one in sensors if one.sensor_class is not SensorClass.PULSE]
+    return sum(1 << PAIRS.index(pair) for pair in {pair for meter in meters for pair in meter.pairs})
+
+
+def _ordered(first: int, second: int) -> PairPorts:
+    return min(first, second), max(first, second)
+
+
+def pair_delay_deg(
+    ports: PairPorts, sampled: tuple[int, ...], rate_hz: int, frequency_hz: float, calibrations: Calibrations
+) -> float:
+    """By how much the wave of a pair's first port must be delayed to stand to the second's as in the wires."""
+    a, b = ports
+    skew = skew_deg(
+        sampled.index(a), sampled.index(b), channels=len(sampled), frequency_hz=frequency_hz, rate_hz=rate_hz
+    )
+    return delay_deg(lead_a_deg=calibrations[a].phase_deg, lead_b_deg=calibrations[b].phase_deg, skew_deg=skew)
+
+
+def _frequency_hz(window: ClampWindow) -> float | None:
+    return window.frequency_mhz / 1000 or None
+
+
+def _moments(moment: Moment, ports: PairPorts, frequency_hz: float) -> PairMoments:
+    pair = moment.pairs[ports]
+    return PairMoments(
+        variance_a=_mean_square(moment.windows[ports[0]]),
+        variance_b=_mean_square(moment.windows[ports[1]]),
+        product=pair.product / PRODUCT_PER_LSB2,
+        lagged=pair.lagged / PRODUCT_PER_LSB2,
+        frequency_hz=frequency_hz,
+        rate_hz=moment.rate_hz,
+    )
+
+
+def pair_scale(clamp: Sensor, other: Sensor, ports: tuple[int, ...], calibrations: Calibrations) -> PairScale:
+    """How a clamp and a voltage, or two clamps, stand to each other. ``ports``: all that are sampled, ascending."""
+    a, b = (clamp, other) if clamp.port < other.port else (other, clamp)
+    known = [calibrations[one.port] for one in (a, b)]
+    return PairScale(
+        voltage_is_a=a.adapter_v != 0,
+        channel_a=ports.index(a.port),
+        channel_b=ports.index(b.port),
+        channels=len(ports),
+        a_per_lsb=float(LSB_V * (a.adapter_v or a.clamp_a) * known[0].gain),
+        b_per_lsb=float(LSB_V * (b.adapter_v or b.clamp_a) * known[1].gain),
+        lead_a_deg=known[0].phase_deg,
+        lead_b_deg=known[1].phase_deg,
+        floor_a=known[0].floor_lsb2,
+        floor_b=known[1].floor_lsb2,
+    )
