@@ -22,7 +22,7 @@ BOARD_ROOMS = {
 HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
-    {"domain", "config", "ports", "errors", "metering", "topics", "_metering"},
+    {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"},
     {"link_session", "storage"},
     {"adapters", "web"},
     {"service"},

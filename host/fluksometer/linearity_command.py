@@ -1,17 +1,16 @@
 """``fluksometer linearity``: what a converter's codes really mean, from a recording of a mains current."""
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fluksometer import recording
 from fluksometer.command import Command
 from fluksometer.errors import Failure
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from fluksometer.domain.linearity_fit import Fit
 
 DESCRIPTION = """\
@@ -31,10 +30,18 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.npy", help="the recording")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="TABLE.json", help="where the table goes")
     parser.add_argument(
-        "--rate", type=_rate, default=20_000.0, metavar="HZ", help="samples a second of each clamp (default: 20000)"
+        "--rate",
+        type=recording.rate_hz,
+        default=20_000.0,
+        metavar="HZ",
+        help="samples a second of each clamp (default: 20000)",
     )
     parser.add_argument(
-        "--channel", type=_channel, default=1, metavar="K", help="column of the clamp, from 1 on (default: %(default)s)"
+        "--channel",
+        type=recording.channel,
+        default=1,
+        metavar="K",
+        help="column of the clamp, from 1 on (default: %(default)s)",
     )
     parser.add_argument(
         "--chip",
@@ -47,11 +54,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Derive, tell, write."""
+    import numpy as np
+
     from fluksometer.domain.linearity import default_table, render
     from fluksometer.domain.linearity_fit import UnfitRecording, fit
     from fluksometer.faults import FileFaults
 
-    codes = _column(arguments.file, arguments.channel)
+    codes = np.ascontiguousarray(recording.column(arguments.file, arguments.channel))
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
         found = fit(codes, arguments.rate, default_table(arguments.chip), date=date)
@@ -69,35 +78,6 @@ def run(arguments: Namespace) -> int:
         raise Failure(f"{arguments.output}: can't be written: {error.strerror}") from error
     print(f"{arguments.output}: written")
     return 0
-
-
-def _column(path: Path, channel: int) -> "npt.NDArray[Any]":
-    """One clamp's codes in a file. Raises FileFaults when there is no such thing in it."""
-    import numpy as np
-
-    from fluksometer.domain.linearity_fit import UnfitRecording, check_samples
-    from fluksometer.faults import FileFaults
-
-    try:
-        samples = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise FileFaults(str(path), [f"cannot be read: {error.strerror or error}"]) from error
-    except (ValueError, EOFError, SyntaxError) as error:
-        raise FileFaults(str(path), ["is not a NumPy file (.npy) of numbers"]) from error
-    if not isinstance(samples, np.ndarray):
-        raise FileFaults(str(path), ["is an archive of arrays (.npz): want one array (.npy)"])
-    if samples.ndim == 1:
-        samples = samples[:, np.newaxis]
-    if samples.ndim != 2 or samples.dtype != np.uint16:
-        raise FileFaults(str(path), [f"want N x channels of uint16, not {samples.shape} of {samples.dtype}"])
-    if channel > samples.shape[1]:
-        raise FileFaults(str(path), [f"has {samples.shape[1]} channels, there is no channel {channel}"])
-    codes = np.ascontiguousarray(samples[:, channel - 1])
-    try:
-        check_samples(codes)
-    except UnfitRecording as error:
-        raise FileFaults(str(path), [str(error)]) from error
-    return codes
 
 
 def _report(found: "Fit") -> None:
@@ -153,22 +133,6 @@ LEAST_ERROR = 0.001
 
 RANGE_PEAK_LSB = 4096 / 3.3 * 2**0.5
 """Peak of a sine of 1 V rms, a clamp's rated current."""
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0
-    if not 1000 < rate <= 500_000:
-        raise ArgumentTypeError(f"{text!r} is not a rate: above 1000, up to 500000 samples a second")
-    return rate
-
-
-def _channel(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 16:
-        raise ArgumentTypeError(f"{text!r} is not a channel: 1 for the first")
-    return int(text)
 
 
 COMMAND = Command(

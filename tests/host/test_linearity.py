@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from host.shapes import DATE, RANGE_LSB, RP2040, RP2350, default_without, ideal_values
 
 from fluksometer.domain.linearity import CODES, Linearity, default_table, lookup
 from fluksometer.domain.linearity_fit import Fit, UnfitRecording, fit
@@ -12,13 +13,8 @@ from house.converter import convert, lower_edges
 
 pytestmark = pytest.mark.xdist_group("linearity")  # one worker, so that each table is derived once
 
-RP2040 = ("rp2040-a", "rp2040-b", "rp2040-c")
-RP2350 = ("rp2350-a", "rp2350-b", "rp2350-c")
 RATE_HZ = 20_000
-RANGE_LSB = 4096 / 3.3 * np.sqrt(2)
-"""Peak of a clamp's rated current: 1 V rms."""
 NOISE_LSB = 0.8
-DATE = "2025-01-31T12:00:00Z"
 MAINS = {3: (0.007, 0.7), 5: (0.015, 2.0), 7: (0.006, -1.0), 11: (0.003, 1.0)}
 """Order: part of the fundamental, angle."""
 
@@ -33,21 +29,6 @@ def recording(curve, percent, *, seconds=60, harmonics=None, drift_hz=0.01, swel
     wave *= percent / 100 * RANGE_LSB * (1 + swell * np.sin(2 * np.pi * t_s / 37))
     noise = np.random.default_rng(seed).normal(0, NOISE_LSB, len(t_s))
     return convert(lower_edges(curve), 2048 + wave + noise)
-
-
-def default_without(curve):
-    """The default as the other boards of this chip would make it: a board must not be judged by a table made from itself."""
-    chip = curve[:6]
-    others = [ideal_values(one) for one in (RP2040 if chip == "rp2040" else RP2350) if one != curve]
-    return Linearity.of(np.mean(others, axis=0), chip=chip, date=DATE, residual_lsb=0.0, samples=0, visited=(128, 3967))
-
-
-def ideal_values(curve):
-    """Middle between each code's edges, without the curve's own gain and offset."""
-    edges, codes = lower_edges(curve), np.arange(CODES)
-    middles = np.append((edges[:-1] + edges[1:]) / 2, CODES - 0.1)
-    inner = slice(128, 3968)
-    return middles - np.polyval(np.polyfit(codes[inner], (middles - codes)[inner], 1), codes)
 
 
 @cache
