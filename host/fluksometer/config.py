@@ -109,7 +109,7 @@ class Config(Table):
     def board_settings(self) -> BoardSettings:
         """What the board is asked to do for the enabled sensors."""
         enabled = [sensor for sensor in self.sensors(lambda *_: "") if sensor.enabled]
-        masks = {one: 0 for one in SensorClass}
+        masks = dict.fromkeys(SensorClass, 0)
         for sensor in enabled:
             for port in sensor.ports:
                 masks[sensor.sensor_class] |= 1 << (port - 1)

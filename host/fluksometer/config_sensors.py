@@ -197,7 +197,7 @@ def _port_faults(sensors: list[dict[str, Any]]) -> Iterator[str]:
     for index, sensor in enumerate(sensors):
         for place, port in enumerate(ports_of(sensor)):
             key = (port, sensor.get("direction", "import") if class_of(sensor) is SensorClass.ANALOG else "")
-            taken = first.get(key, first.get((port, ""), None))
+            taken = first.get(key, first.get((port, "")))
             if taken is None and key[1] == "":
                 taken = next((first[one] for one in first if one[0] == port), None)
             if taken is not None:

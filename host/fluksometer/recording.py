@@ -9,7 +9,18 @@ if TYPE_CHECKING:
 
 
 def column(path: Path, channel: int) -> "Codes":
-    """One input's codes (uint16) in a file of N or N x channels; ``channel`` counts from 1.
+    """One input's codes (uint16) in a file of N or N x channels; ``channel`` counts from 1. Raises FileFaults as ``columns``."""
+    from fluksometer.faults import FileFaults
+
+    samples = columns(path)
+    if channel > samples.shape[1]:
+        raise FileFaults(str(path), [f"has {samples.shape[1]} channels, there is no channel {channel}"])
+    codes: Codes = samples[:, channel - 1]
+    return codes
+
+
+def columns(path: Path, most: int = 16) -> "Codes":
+    """All codes (N x channels of uint16) in a file of N or N x channels, of ``most`` channels.
 
     The file is mapped, so that a slice of a long one is quick. Raises FileFaults when there is no such thing in it.
     """
@@ -27,11 +38,9 @@ def column(path: Path, channel: int) -> "Codes":
         raise FileFaults(str(path), ["is an archive of arrays (.npz): want one array (.npy)"])
     if samples.ndim == 1:
         samples = samples[:, np.newaxis]
-    if samples.ndim != 2 or samples.dtype != np.uint16:
-        raise FileFaults(str(path), [f"want N x channels of uint16, not {samples.shape} of {samples.dtype}"])
-    if channel > samples.shape[1]:
-        raise FileFaults(str(path), [f"has {samples.shape[1]} channels, there is no channel {channel}"])
-    codes: Codes = samples[:, channel - 1]
+    if samples.ndim != 2 or samples.dtype != np.uint16 or not 1 <= samples.shape[1] <= most:
+        raise FileFaults(str(path), [f"want N x 1 to {most} of uint16, not {samples.shape} of {samples.dtype}"])
+    codes: Codes = samples
     return codes
 
 

@@ -14,7 +14,9 @@ from fluksometer.domain.link_events import (
     Event,
     FramesDropped,
     HealthReported,
+    PairClosed,
     PulsesCounted,
+    RawCame,
     RecordRefused,
     RecordsMissed,
     SequenceBroke,
@@ -26,7 +28,7 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.readings import BoardLog, Hello
 
-_FLAG_NAMES = {wire.CLIPPED: "clipped", wire.GAP: "gap", wire.NO_SIGNAL: "no_signal"}
+_FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED  # without mains all loads may just be off
 _TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
 _LOG_LINES = 60  # of the board's firmware a period
 _CHIPS = {1: "rp2040", 2: "rp2350"}
@@ -88,7 +90,7 @@ class EventLog:
                 log.warning(
                     "board_silent", seconds=seconds, reason="no record: does the board run, and is this its port?"
                 )
-            case PulsesCounted():
+            case PulsesCounted() | PairClosed() | RawCame():
                 pass
 
     def _once(self, event: str, **fields: object) -> None:
@@ -119,6 +121,7 @@ class EventLog:
             rate_hz=hello.rate_hz,
             clamps=_ports(hello.clamp_ports),
             pulses=_ports(hello.pulse_ports),
+            table=f"{hello.table_crc:08x}" if hello.table_crc else "none",
         )
 
     def _show_board_log(self, log: BoardLog) -> None:
@@ -128,10 +131,10 @@ class EventLog:
         write("board_log", text=_printable(log.text))
 
     def _show_flags(self, port: int, flags: int) -> None:
-        before = self._flags.get(port, 0)
+        before, flags = self._flags.get(port, 0), flags & _FAULTS
         self._flags[port] = flags
         if flags & ~before:
-            self._once(f"clamp_{port}_flags", flags=",".join(name for bit, name in _FLAG_NAMES.items() if flags & bit))
+            self._once(f"clamp_{port}_flags", flags=",".join(wire.flag_names(flags)))
 
 
 def _printable(text: str) -> str:

@@ -3,16 +3,14 @@
 A damaged file stops the bridge, so that ids never change in silence.
 """
 
-import contextlib
 import json
-import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 
 from fluksometer.domain.sensors import SensorClass
 from fluksometer.errors import StateFault
+from fluksometer.whole_file import replace_file
 
 FILE_NAME = "identity.json"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -65,26 +63,6 @@ class Identity:
         kept = {"device": self._device_id, "sensors": self._sensor_ids}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, json.dumps(kept, indent=1) + "\n")
+            replace_file(self._path, json.dumps(kept, indent=1) + "\n")
         except OSError as error:
             raise StateFault(f"{self._path}: the ids can't be kept: {error.strerror}. Set device.state") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    # Whole or not at all, also when the power goes: a new file, on the disk, then renamed. mkstemp makes it mode 600.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -58,11 +58,15 @@ Calibrations = Mapping[int, InputCalibration]
 
 
 class Meter(Protocol):
-    """One way to measure. ``total``: energy so far, None where nothing is counted."""
+    """One way to measure, from the windows of some ports and the products of some pairs."""
 
     ports: tuple[int, ...]
     pairs: tuple[PairPorts, ...]
-    total: EnergyTotal | None
+
+    @property
+    def total(self) -> EnergyTotal | None:
+        """Energy so far; None where nothing is counted."""
+        ...
 
     @property
     def refused(self) -> int:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from .readings import Hello
 from .sensors import Sensor, SensorClass

@@ -38,6 +38,14 @@ _READINGS: dict[int, type[Reading]] = {
 }
 
 
+_FLAG_NAMES = {CLIPPED: "clipped", GAP: "gap", NO_SIGNAL: "no_signal", BIAS_MOVED: "bias_moved", NO_MAINS: "no_mains"}
+
+
+def flag_names(flags: int) -> list[str]:
+    """Names of a window's flags."""
+    return [name for bit, name in _FLAG_NAMES.items() if flags & bit]
+
+
 def make_deframer() -> Deframer:
     """A fresh deframer for the bytes of one opened link."""
     return Deframer()
