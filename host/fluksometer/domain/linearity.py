@@ -91,6 +91,14 @@ def lookup(table: Linearity, steps: int = LOOKUP_STEPS) -> npt.NDArray[np.int16]
     return np.clip(total, limits.min, limits.max).astype(np.int16)
 
 
+def lsb_of(codes: Codes, table: Linearity | None) -> Values:
+    """What these codes mean in LSB, or the codes themselves without a table. Raises ValueError when a code exceeds 4095."""
+    if codes.size and int(codes.max()) >= CODES:
+        raise ValueError(f"code {int(codes.max())} exceeds {CODES - 1}: these are not 12-bit samples")
+    values: Values = (_CODE if table is None else table.corrected())[codes]
+    return values
+
+
 # Tables in files
 
 
