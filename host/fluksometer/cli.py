@@ -23,6 +23,7 @@ COMMANDS = {
     "top": "fluksometer.top_command:COMMAND",
     "meter": "fluksometer.meter_command:COMMAND",
     "linearity": "fluksometer.linearity_command:COMMAND",
+    "harmonics": "fluksometer.harmonics_command:COMMAND",
 }
 ENTRY_POINTS = "fluksometer.commands"  # other packages add words here (emulate)
 EXIT_CODES = (

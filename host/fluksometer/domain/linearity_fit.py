@@ -136,14 +136,15 @@ def check_samples(codes: npt.NDArray[Any]) -> None:
         raise UnfitRecording(f"{len(codes)} samples are too few: at least {FEWEST_SAMPLES}, better a minute or two")
     if int(codes.max()) >= CODES:
         raise UnfitRecording(f"code {int(codes.max())} exceeds {CODES - 1}: these are not 12-bit samples")
-    clipped = float(np.mean(_at_ends(codes)))
+    clipped = float(np.mean(at_ends(codes)))
     if clipped > LARGEST_CLIPPED_SHARE:
         raise UnfitRecording(
             f"{clipped:.0%} of the samples are at the converter's ends: clipped, or nothing is connected"
         )
 
 
-def _at_ends(codes: Codes) -> npt.NDArray[np.bool_]:
+def at_ends(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Which codes are clipped."""
     ends: npt.NDArray[np.bool_] = (codes < END_CODES) | (codes >= CODES - END_CODES)
     return ends
 
@@ -215,7 +216,7 @@ class _Waves:
         self._orders = min(HARMONICS, int(0.45 * rate_hz / frequency_hz))
         self._start = start
         self._step = [_angle_step(start[row], 2 * np.pi * frequency_hz / rate_hz) for row in self._codes]
-        whole = np.flatnonzero(~_at_ends(self._codes).any(axis=1))
+        whole = np.flatnonzero(~at_ends(self._codes).any(axis=1))
         noise = np.array([self._wave(block, start)[1] for block in whole])
         self.blocks = whole[noise <= 2 * np.median(noise)] if len(whole) else whole
         self.dropped = len(self._codes) - len(self.blocks)
