@@ -22,9 +22,11 @@ BOARD_ROOMS = {
 HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
-    {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"},
+    {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
+    | {"config_sensors", "config_values", "whole_file"},
     {"link_session", "storage"},
     {"adapters", "web"},
+    {"calibrator", "capture_desk", "linearity_tables"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]

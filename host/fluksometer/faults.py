@@ -53,12 +53,17 @@ def parse_toml(text: str, model: type[_Model], *, source: str) -> _Model:
         raise FileFaults(source, [f"not TOML: {error}"]) from error
     except RecursionError as error:
         raise FileFaults(source, ["not TOML: nested too deep"]) from error
+    return check_values(values, model, source=source)
+
+
+def check_values(values: dict[str, Any], model: type[_Model], *, source: str) -> _Model:
+    """The model of values that were read from a file. Raises FileFaults with all faults."""
     faults = []
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
         faults = [_describe(dict(fault)) for fault in error.errors()]
-    faults += model.cross_faults(values)
+    faults += model.cross_faults(values) if isinstance(values, dict) else []
     if faults:
         raise FileFaults(source, faults)
     return checked

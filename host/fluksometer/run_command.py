@@ -23,17 +23,24 @@ def run(arguments: Namespace) -> int:
     import asyncio
 
     from fluksometer.adapters import logs
+    from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
+    from fluksometer.calibrator import Calibrator
     from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
 
     config = read_config(arguments.config)
     login = read_login(config, arguments.config)
-    identity = Identity(state_dir(config, arguments.config))
+    tables = tables_by_chip(config.board.linearity, arguments.config)
+    state = state_dir(config, arguments.config)
+    identity = Identity(state)
     logs.configure(verbose=arguments.verbose)
     sensors = config.sensors(identity.sensor_id)
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
-    asyncio.run(Bridge(config, device_id=identity.device_id, sensors=sensors, login=login).run())
+    calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
+    bridge = Bridge(config, device_id=identity.device_id, sensors=sensors, calibrator=calibrator, login=login)
+    asyncio.run(bridge.run())
     return 0
 
 

@@ -12,8 +12,10 @@ from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.event_log import EventLog
-from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink
+from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
+from fluksometer.calibrator import Calibrator
+from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.link_events import (
@@ -21,10 +23,12 @@ from fluksometer.domain.link_events import (
     BoardSaidHello,
     Event,
     HealthReported,
+    PairClosed,
     PulsesCounted,
+    RawCame,
     WindowClosed,
 )
-from fluksometer.domain.readings import Hello
+from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensor_bank import SensorBank
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.domain.topics import Message, decimal, sensor_config
@@ -64,13 +68,21 @@ class Bridge:
     """Owns every part of one running bridge."""
 
     def __init__(
-        self, config: Config, *, device_id: str, sensors: list[Sensor], login: tuple[str, str | None] | None = None
+        self,
+        config: Config,
+        *,
+        device_id: str,
+        sensors: list[Sensor],
+        calibrator: Calibrator,
+        login: tuple[str, str | None] | None = None,
     ) -> None:
         self._name = config.device.name
         self._device_id = device_id
         self._sensors = sensors
         self._bank = SensorBank(sensors)
-        self._session = LinkSession(config.board_settings())
+        self._calibrator = calibrator
+        self._session = LinkSession(config.board_settings(), calibrator.for_board)
+        self._desk = CaptureDesk(device_id, sensors)
         self._clock = BoardClock()
         self._event_log = EventLog(_log)
         self._latency = Latency()
@@ -88,6 +100,7 @@ class Bridge:
             client_id=f"fluksometer-{device_id[:12]}",
             tell=self._tell_from_thread,
             login=login,
+            listen=self._desk.topics,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
@@ -178,6 +191,8 @@ class Bridge:
             self._show_summary()
             self._latency = Latency()
             self._event_log.begin_period()
+            if self._calibrator.reread():
+                self._recalibrate()
 
     # --- the link ---
 
@@ -202,6 +217,8 @@ class Bridge:
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
+            case Received(topic=topic, payload=payload):
+                self._ask_capture(self._desk.want(topic, payload, self._session.hello, host_time().mono_s))
             case _:
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
         return []
@@ -215,20 +232,25 @@ class Bridge:
                 self._observe(hello.t_us)
                 if new_boot:
                     self._bank.begin_boot()
+                self._bank.calibrations = self._calibrator.known(hello)
                 self._publish(self._config_message(hello))
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
                 self._gap_samples[window.port] = window.gap_samples
                 end_s = self._clock.utc_s(window.t_us)
-                for message in self._bank.take_window(window, end_s):
-                    self._publish(message)
+                self._publish_all(self._bank.take_window(hello, window, end_s))
                 if end_s is not None:
                     self._latency.add(max(0.0, host_time().wall_s - end_s))
+                if self._calibrator.learn(hello, window):
+                    self._recalibrate()
+            case PairClosed(hello=hello, pair=pair):
+                self._publish_all(self._bank.take_pair(hello, pair, self._clock.utc_s(pair.t_us)))
+            case RawCame(hello=hello, raw=raw):
+                self._take_raw(hello, raw)
             case PulsesCounted(pulses=pulses):
                 self._observe(pulses.t_us)
                 edge_s = self._clock.utc_s(pulses.edge_us)
-                for message in self._bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us)):
-                    self._publish(message)
+                self._publish_all(self._bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us)))
             case HealthReported(health=health):
                 self._observe(health.t_us)
             case BoardLogged(log=log):
@@ -245,7 +267,30 @@ class Bridge:
             _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
         self._clock_set = clock_set
 
+    def _recalibrate(self) -> None:
+        if self._session.hello:
+            self._bank.calibrations = self._calibrator.known(self._session.hello)
+        for event in self._session.recalibrate(host_time().mono_s):
+            self._take(event)
+
+    # --- captures ---
+
+    def _ask_capture(self, ask: tuple[int, int] | None) -> None:
+        if ask:
+            self._session.capture(*ask)
+
+    def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
+        table = self._calibrator.for_board(hello).table
+        message = self._desk.take(raw, self._bank.calibrations, table)
+        if message:
+            self._publish(message)
+            self._ask_capture(self._desk.next(hello, host_time().mono_s))
+
     # --- MQTT ---
+
+    def _publish_all(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._publish(message)
 
     def _publish(self, message: Message) -> None:
         self._sink.publish(message)
@@ -286,6 +331,9 @@ def _describe(sensor: Sensor) -> dict[str, object]:
     }
     if not sensor.enabled:
         return fields | {"enabled": False}
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return fields | {"adapter_v": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
-        return fields | {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
     return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -25,13 +25,21 @@ class BrokerUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """A message on a topic that the bridge listens to. Any bytes."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerDown:
     """Not connected. Told once for each new reason."""
 
     reason: str
 
 
-BrokerNews = BrokerUp | BrokerDown
+BrokerNews = BrokerUp | BrokerDown | Received
 
 
 class MqttSink:
@@ -45,8 +53,11 @@ class MqttSink:
         client_id: str,
         tell: Callable[[BrokerNews], None],
         login: tuple[str, str | None] | None = None,
+        listen: str | None = None,
     ) -> None:
+        """``listen``: a filter of topics to be told of."""
         self.published = 0
+        self._listen = listen
         self._tell = tell
         self._lock = threading.Lock()
         self._latest: dict[
@@ -61,6 +72,7 @@ class MqttSink:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = lambda _client, _data, got: tell(Received(got.topic, got.payload))
         if login:
             self._client.username_pw_set(*login)
         self._client.connect_async(host, port, _KEEPALIVE_S)
@@ -70,11 +82,12 @@ class MqttSink:
         self._client.loop_start()
 
     def publish(self, message: Message) -> None:
-        """Send a retained message now. While not connected only the latest of each topic is kept, and sent on connecting."""
+        """Send a message now. While not connected only the latest of each retained topic is kept, and sent on connecting."""
         with self._lock:
-            self._latest[message.topic] = message.payload
+            if message.retain:
+                self._latest[message.topic] = message.payload
             if self._connected:
-                self._send(message.topic, message.payload)
+                self._send(message.topic, message.payload, message.retain)
 
     def stop(self) -> None:
         """Send what is queued, say goodbye, end the thread. Blocks for a few seconds at most."""
@@ -82,8 +95,8 @@ class MqttSink:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _send(self, topic: str, payload: str) -> None:
-        self._client.publish(topic, payload, qos=0, retain=True)
+    def _send(self, topic: str, payload: str, retain: bool = True) -> None:
+        self._client.publish(topic, payload, qos=0, retain=retain)
         self.published += 1
 
     # --- in paho's thread ---
@@ -97,6 +110,8 @@ class MqttSink:
             return
         with self._lock:
             self._connected = True
+            if self._listen:
+                self._client.subscribe(self._listen)
             for topic, payload in self._latest.items():
                 self._send(topic, payload)
         self._down_reason = ""

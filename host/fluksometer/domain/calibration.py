@@ -107,9 +107,7 @@ def calibrations(book: Book, uid: str, sensors: Iterable[Sensor]) -> dict[int, I
     return known
 
 
-def board_calibration(
-    hello: Hello, known: Calibrations, table: tuple[int, ...], *, mains_hz: int
-) -> BoardCalibration:
+def board_calibration(hello: Hello, known: Calibrations, table: tuple[int, ...], *, mains_hz: int) -> BoardCalibration:
     """What the board has to know, for the ports that it samples."""
     ports = tuple(port for port in (1, 2, 3) if hello.clamp_ports >> (port - 1) & 1)
     floors = [known[port].floor_lsb2 if port in known else 0.0 for port in (1, 2, 3)]

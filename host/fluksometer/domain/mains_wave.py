@@ -61,7 +61,7 @@ class Wave:
         """The wave of this angle per sample; of ``orders`` those that can be told from each other below half the sampling rate."""
         count = len(values_lsb)
         orders = max(1, min(orders, int((2 * np.pi / step_rad - 1) / 2)))
-        at = np.arange(count) - (count - 1) / 2
+        at = np.arange(count, dtype=np.float64) - (count - 1) / 2
         basis = _Basis(at, step_rad, orders)
         found = basis.weights(values_lsb)
         rest = values_lsb - basis.wave(found)

@@ -11,10 +11,11 @@ from .units import plain
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One retained publication."""
+    """One publication; the broker keeps the last of a topic if it is retained."""
 
     topic: str
     payload: str
+    retain: bool = True
 
 
 def gauge(sensor: Sensor, second: int, value: int) -> Message:

@@ -1,0 +1,125 @@
+"""Raw captures: their parts put together, and what people ask of them."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from .harmonics import harmonics
+from .linearity import Codes
+from .mains_wave import UnfitCapture
+from .meters import Calibrations
+from .readings import Hello, RawCodes
+from .sensors import Sensor, SensorClass
+from .topics import Message
+from .units import LSB_V
+from .waveform import Input, waveform
+
+HARMONICS_S: Final = 0.18
+"""Nine cycles of 50 Hz: what fits into a board's ring beside the samples that come in meanwhile."""
+WAVEFORM_CYCLES: Final = 2.2
+"""Two cycles, for the frequency to be found in them."""
+CAPTURE_MOST: Final = 8192
+RING_SAMPLES: Final = 15000
+_SLOWEST_HZ: Final = 45
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody wants to see. ``port`` 0: one cycle of each input; else the harmonics of that clamp."""
+
+    port: int
+
+    def ports(self, sampled: int) -> int:
+        """Mask of the ports to capture; ``sampled``: those that the board samples."""
+        return 1 << (self.port - 1) if self.port else sampled
+
+    def sets(self, hello: Hello) -> int:
+        """How many codes of each port."""
+        ports = self.ports(hello.clamp_ports).bit_count()
+        wanted = HARMONICS_S if self.port else WAVEFORM_CYCLES / _SLOWEST_HZ
+        ring = max(RING_SAMPLES, hello.rate_hz * hello.clamp_ports.bit_count() // 5) * 3 // 4
+        return min(round(wanted * hello.rate_hz), CAPTURE_MOST // ports, ring // hello.clamp_ports.bit_count())
+
+
+def request_of(topic: str, payload: bytes, device_id: str) -> Request | None:
+    """The request in a message of ``/device/<id>/request/...``; None when it is none. Any bytes may come."""
+    what = topic.removeprefix(f"/device/{device_id}/request/")
+    if what == "waveform":
+        return Request(0)
+    if what == "harmonics" and payload.strip() in (b"1", b"2", b"3"):
+        return Request(int(payload))
+    return None
+
+
+@dataclass(slots=True)
+class Capture:
+    """Codes by port as they come; complete when none is missing."""
+
+    t_us: int
+    rate_hz: int
+    codes: dict[int, "list[bytes]"] = field(default_factory=dict)
+    missing: dict[int, int] = field(default_factory=dict)
+
+    def add(self, raw: RawCodes) -> None:
+        """One part. Parts of a port come in order; one that does not fit leaves the capture incomplete."""
+        parts = self.codes.setdefault(raw.port, [])
+        if raw.first != sum(len(part) for part in parts) // 2:
+            return
+        parts.append(raw.codes)
+        self.missing[raw.port] = raw.total - raw.first - len(raw.codes) // 2
+
+    def complete(self, ports: int) -> bool:
+        """Whether all ports of the mask are there."""
+        return all(self.missing.get(port) == 0 for port in (1, 2, 3) if ports >> (port - 1) & 1)
+
+    def column(self, port: int) -> Codes:
+        """Codes of a port."""
+        return np.frombuffer(b"".join(self.codes[port]), dtype="<u2")
+
+
+def answer(
+    request: Request,
+    capture: Capture,
+    sensors: dict[int, Sensor],
+    known: Calibrations,
+    steps: tuple[int, ...],
+    device_id: str,
+) -> Message:
+    """What to publish. ``steps``: the converter's table in 1/8 LSB. An input that can't be analysed is told with the reason."""
+    table = np.array(steps, dtype=np.float64) / 8
+    try:
+        if request.port:
+            told = _harmonics(
+                table[capture.column(request.port)], capture, sensors[request.port], known[request.port].gain
+            )
+        else:
+            ports = sorted(capture.codes)
+            values = np.stack([table[capture.column(port)] for port in ports], axis=1)
+            inputs = [_input(port, sensors[port], float(known[port].gain)) for port in ports]
+            told = waveform(values, capture.rate_hz, inputs)
+    except UnfitCapture as error:
+        told = {"error": str(error)}
+    topic = f"/device/{device_id}/harmonics/{request.port}" if request.port else f"/device/{device_id}/waveform"
+    return Message(topic, json.dumps(told, separators=(",", ":")), retain=False)
+
+
+def _input(port: int, sensor: Sensor, gain: float) -> Input:
+    voltage = sensor.sensor_class is SensorClass.VOLTAGE
+    scale = sensor.adapter_v if voltage else sensor.clamp_a
+    return Input(port=port, unit="V" if voltage else "A", per_lsb=float(LSB_V * scale) * gain)
+
+
+def _harmonics(values: Any, capture: Capture, sensor: Sensor, gain: Any) -> dict[str, Any]:
+    one = _input(sensor.port, sensor, float(gain))
+    found = harmonics(values, capture.rate_hz)
+    return {
+        "frequency_hz": round(found.frequency_hz, 4),
+        "cycles": found.cycles,
+        "unit": one.unit,
+        "rms": round(found.rms_lsb * one.per_lsb, 5),
+        "thd_percent": round(found.thd * 100, 3),
+        "crest_factor": round(found.crest_factor, 4),
+        "orders": [None if rms is None else round(rms * one.per_lsb, 6) for rms in found.order_rms_lsb],
+    }
