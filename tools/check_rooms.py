@@ -14,7 +14,7 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 # Board: what a file of each room may import beside its own room.
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
-    "meter": {"shared", "array", "asyncio", "gc", "struct", "time", "micropython", "metering"},
+    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering"},
     "": {"meter", "shared", "pins"} | MICROPYTHON | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }
 
@@ -102,11 +102,11 @@ def _host_import_faults(where: str, parts: tuple[str, ...], own: int, name: str)
 
 
 def native_faults() -> Iterator[str]:
-    """Cores include stdint.h and their own header; only the glue knows MicroPython."""
+    """Cores include stdint.h and their module's header; only the glue knows MicroPython."""
     for path in sorted((ROOT / "native").rglob("*.[ch]")):
-        allowed = {"stdint.h", f"{path.stem}.h"}
+        allowed = {"stdint.h", f"{path.parent.name}.h"}
         if path.stem.endswith("_mpy"):
-            allowed |= {"py/dynruntime.h", f"{path.stem.removesuffix('_mpy')}.h"}
+            allowed.add("py/dynruntime.h")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             found = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
             if found and found[1] not in allowed:

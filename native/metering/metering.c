@@ -55,6 +55,7 @@ void metering_identity(int16_t *table) {
     for (int32_t code = 0; code < METERING_CODES; code++) {
         table[code] = (int16_t)((code - METERING_CODES / 2) * METERING_STEPS);
     }
+    table[0] = -METERING_MAX_STEP; // one step short: at the converter's end nothing is measured anyway
 }
 
 int32_t metering_floor(metering_t *m, uint32_t channel, uint32_t floor_q20) {

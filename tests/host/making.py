@@ -6,7 +6,7 @@ from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 
 def make_hello(**given):
     fields = {
-        "wire_version": 1,
+        "wire_version": 2,
         "firmware_major": 0,
         "firmware_minor": 1,
         "firmware_patch": 0,
@@ -20,26 +20,32 @@ def make_hello(**given):
         "boot_id": 7,
         "uid": 1,
         "rate_hz": 20_000,
-        "window_samples": 20_000,
         "min_width_us": 5000,
+        "voltage_port": 0,
+        "pairs": 0,
+        "table_crc": 0,
+        "calibration_crc": 0,
         "t_us": 0,
         "model": "Pico",
     }
     return Hello(**fields | given)
 
 
-def make_window(*, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, flags=0):
+def make_window(*, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, flags=0, frequency_mhz=50_000):
+    steps = 8 * rms_lsb
     return ClampWindow(
         port=port,
         flags=flags,
         t_us=t_us,
         gap_samples=0,
         charge=charge,
-        sum_sq=rms_lsb**2 * samples,
+        sum_sq=steps**2 * samples,
         sum_=0,
         samples=samples,
-        low=-rms_lsb,
-        high=rms_lsb,
+        frequency_mhz=frequency_mhz,
+        low=-steps,
+        high=steps,
+        cycles=50,
     )
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 import tty
 from pathlib import Path
+from zlib import crc32
 
 from fluksometer.shared import frame, records
 from fluksometer.shared.deframer import LineDeframer
@@ -19,7 +20,9 @@ class ScriptedBoard:
 
     def __init__(self, path: Path, *, rate_hz: int = 20_000, boot_id: int = 0xB007, up_s: float = 100.0) -> None:
         self.path = path
-        self.settings = [rate_hz, 0b111, 0b011000, 5000]
+        self.settings = [rate_hz, 0b111, 0b011000, 5000, 0, 0]
+        self.calibration_crc = 0
+        self.table_crc = 0
         self.boot_id = boot_id
         self.obeys = True  # applies settings
         self.asked: list[str] = []  # names of what the host sent
@@ -58,13 +61,33 @@ class ScriptedBoard:
         return int(((time.time() if wall_s is None else wall_s) - self._started_s) * 1e6)
 
     def hello(self) -> None:
-        rate_hz, clamps, pulses, width_us = self.settings
-        values = (1, 0, 1, 0, 1, 26, 1, 1, 1, clamps, pulses, self.boot_id, 0xE66, rate_hz, rate_hz, width_us)
-        self.send(records.HELLO.kind, records.HELLO.pack(*values, self.t_us(), "Scripted Pico"))
+        rate_hz, clamps, pulses, width_us, voltage_port, pairs = self.settings
+        values = (
+            2,
+            0,
+            1,
+            0,
+            1,
+            26,
+            1,
+            1,
+            1,
+            clamps,
+            pulses,
+            self.boot_id,
+            0xE66,
+            rate_hz,
+            width_us,
+            voltage_port,
+            pairs,
+        )
+        crcs = (self.table_crc, self.calibration_crc)
+        self.send(records.HELLO.kind, records.HELLO.pack(*values, *crcs, self.t_us(), "Scripted Pico"))
 
     def clamp(self, port: int, rms_lsb: int, charge_lsb_ms: int, wall_s: float | None = None) -> None:
-        values = (port, 0, self.t_us(wall_s), 0, charge_lsb_ms * 1024, rms_lsb**2 * SAMPLES, 0, SAMPLES)
-        self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -rms_lsb, rms_lsb))
+        steps = 8 * rms_lsb
+        values = (port, self.t_us(wall_s), 0, charge_lsb_ms * 8 * 1024, steps**2 * SAMPLES, 0, SAMPLES, 50_000)
+        self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -steps, steps, 0, 50))
 
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
         values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0)
@@ -103,5 +126,13 @@ class ScriptedBoard:
     def _answer(self, kind: int, payload: bytes) -> None:
         if kind == records.SETTINGS.kind and self.obeys:
             self.settings = list(records.SETTINGS.unpack(payload))
+        if kind == records.CALIBRATION.kind:
+            self.calibration_crc = crc32(payload)
+        if kind == records.TABLE.kind:
+            crc, first, _value, steps = records.TABLE.unpack(payload)
+            self.asked.append(records.TO_BOARD[kind].name)
+            if first + len(steps) < 4095:
+                return
+            self.table_crc = crc
         self.hello()
         self.asked.append(records.TO_BOARD[kind].name)

@@ -21,7 +21,7 @@ from fluksometer.domain.link_events import (
     WireVersionDiffers,
 )
 from fluksometer.domain.readings import BoardSettings
-from fluksometer.link_session import GREET_EVERY_S, SETTINGS_TRIES, LinkSession
+from fluksometer.link_session import GREET_EVERY_S, TRIES, LinkSession
 from fluksometer.shared import frame, records
 from fluksometer.shared.deframer import LineDeframer
 
@@ -32,8 +32,8 @@ def record(kind, seq, payload=b""):
     return bytes(frame.to_host(frame.seal(kind, seq, payload)))
 
 
-def hello(seq=0, *, boot_id=7, wire=1, rate_hz=20_000, t_us=1_000_000):
-    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, rate_hz, 5000, t_us)
+def hello(seq=0, *, boot_id=7, wire=2, rate_hz=20_000, t_us=1_000_000):
+    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, 5000, 0, 0, 0, 0, t_us)
     return record(records.HELLO.kind, seq, records.HELLO.pack(*values, "Pico"))
 
 
@@ -42,7 +42,7 @@ def pulse(seq, count=1):
 
 
 def clamp(seq):
-    return record(records.CLAMP.kind, seq, records.CLAMP.pack(1, 0, 2_000_000, 0, 0, 0, 0, 20_000, 0, 0))
+    return record(records.CLAMP.kind, seq, records.CLAMP.pack(1, 2_000_000, 0, 0, 0, 0, 20_000, 50_000, 0, 0, 0, 50))
 
 
 def opened():
@@ -183,13 +183,13 @@ def test_a_board_that_refuses_settings_is_told_of_once(answers):
             events += session.feed(hello(second, rate_hz=500), second)
     why = "rate_hz is 500, not 20000" if answers else "no answer"
     assert [event for event in events if isinstance(event, SettingsRefused)] == [SettingsRefused(why)]
-    assert SETTINGS_TRIES == 3
+    assert TRIES == 3
 
 
 def test_another_wire_version_is_told_once_and_nothing_is_taken():
     session = opened()
-    events = session.feed(hello(0, wire=2) + hello(1, wire=2) + pulse(2), 0.0)
-    assert events == [WireVersionDiffers(2, 1)]
+    events = session.feed(hello(0, wire=3) + hello(1, wire=3) + pulse(2), 0.0)
+    assert events == [WireVersionDiffers(3, 2)]
     assert session.counts.held_out == 1
 
 
@@ -203,7 +203,7 @@ def test_unknown_kinds_and_bad_fields_are_counted_and_skipped():
 
 def test_a_hello_with_a_bad_field_is_refused():
     session = opened()
-    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x01"), 0.0)) == [RecordRefused]
+    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x02"), 0.0)) == [RecordRefused]
     assert kinds(session.feed(record(records.HELLO.kind, 0, b""), 0.0)) == [RecordRefused]
 
 

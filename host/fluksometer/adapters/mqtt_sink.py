@@ -72,7 +72,7 @@ class MqttSink:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = lambda _client, _data, got: tell(Received(got.topic, got.payload))
+        self._client.on_message = lambda _client, _data, got: tell(Received(got.topic, bytes(got.payload)))
         if login:
             self._client.username_pw_set(*login)
         self._client.connect_async(host, port, _KEEPALIVE_S)

@@ -15,7 +15,8 @@ TABLE_CODES: Final = 4096
 LEAST_RISE: Final = 8 - 128
 MOST_RISE: Final = 8 + 127
 """From one code of a table to the next: 8 steps (1/8 LSB each) are one LSB, and the wire has 8 bits for what is beside."""
-IDENTITY: Final = tuple(8 * (code - 2048) for code in range(TABLE_CODES))
+MOST_STEP: Final = 16383
+IDENTITY: Final = tuple(max(-MOST_STEP, 8 * (code - 2048)) for code in range(TABLE_CODES))
 """The table of an ideal converter, which the board starts with."""
 _NO_PHASE: Final = (1 << 14, 0)
 
@@ -34,8 +35,8 @@ class BoardCalibration:
     def __post_init__(self) -> None:
         """Raises ValueError when the table is none that the wire and the board can hold."""
         rises = [later - earlier for earlier, later in zip(self.table, self.table[1:], strict=False)]
-        if len(self.table) != TABLE_CODES or max(map(abs, self.table)) > 16383:
-            raise ValueError("a table has 4096 steps within +-16383")
+        if len(self.table) != TABLE_CODES or max(map(abs, self.table)) > MOST_STEP:
+            raise ValueError(f"a table has {TABLE_CODES} steps within +-{MOST_STEP}")
         if not LEAST_RISE <= min(rises) <= max(rises) <= MOST_RISE:
             raise ValueError(f"a table rises by {LEAST_RISE} to {MOST_RISE} from code to code")
 

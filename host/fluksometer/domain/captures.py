@@ -2,19 +2,18 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Final
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from .harmonics import harmonics
-from .linearity import Codes
-from .mains_wave import UnfitCapture
 from .meters import Calibrations
 from .readings import Hello, RawCodes
 from .sensors import Sensor, SensorClass
 from .topics import Message
 from .units import LSB_V
-from .waveform import Input, waveform
+
+if TYPE_CHECKING:  # NumPy takes its time: not before somebody asks
+    from .linearity import Codes, Values
+    from .waveform import Input
 
 HARMONICS_S: Final = 0.18
 """Nine cycles of 50 Hz: what fits into a board's ring beside the samples that come in meanwhile."""
@@ -65,7 +64,7 @@ class Capture:
     def add(self, raw: RawCodes) -> None:
         """One part. Parts of a port come in order; one that does not fit leaves the capture incomplete."""
         parts = self.codes.setdefault(raw.port, [])
-        if raw.first != sum(len(part) for part in parts) // 2:
+        if raw.first != sum(len(part) for part in parts) // 2 or len(raw.codes) % 2:
             return
         parts.append(raw.codes)
         self.missing[raw.port] = raw.total - raw.first - len(raw.codes) // 2
@@ -74,9 +73,14 @@ class Capture:
         """Whether all ports of the mask are there."""
         return all(self.missing.get(port) == 0 for port in (1, 2, 3) if ports >> (port - 1) & 1)
 
-    def column(self, port: int) -> Codes:
-        """Codes of a port."""
-        return np.frombuffer(b"".join(self.codes[port]), dtype="<u2")
+    def column(self, port: int) -> "Codes":
+        """Codes of a port. Raises ValueError when they are no converter's."""
+        import numpy as np
+
+        codes = np.frombuffer(b"".join(self.codes[port]), dtype="<u2")
+        if codes.max() > 4095:
+            raise ValueError(f"code {codes.max()} exceeds 4095")
+        return codes
 
 
 def answer(
@@ -88,6 +92,10 @@ def answer(
     device_id: str,
 ) -> Message:
     """What to publish. ``steps``: the converter's table in 1/8 LSB. An input that can't be analysed is told with the reason."""
+    import numpy as np
+
+    from .waveform import waveform
+
     table = np.array(steps, dtype=np.float64) / 8
     try:
         if request.port:
@@ -95,23 +103,27 @@ def answer(
                 table[capture.column(request.port)], capture, sensors[request.port], known[request.port].gain
             )
         else:
-            ports = sorted(capture.codes)
+            ports = sorted(port for port in capture.codes if port in sensors)
             values = np.stack([table[capture.column(port)] for port in ports], axis=1)
             inputs = [_input(port, sensors[port], float(known[port].gain)) for port in ports]
             told = waveform(values, capture.rate_hz, inputs)
-    except UnfitCapture as error:
+    except ValueError as error:  # UnfitCapture is one
         told = {"error": str(error)}
     topic = f"/device/{device_id}/harmonics/{request.port}" if request.port else f"/device/{device_id}/waveform"
     return Message(topic, json.dumps(told, separators=(",", ":")), retain=False)
 
 
-def _input(port: int, sensor: Sensor, gain: float) -> Input:
+def _input(port: int, sensor: Sensor, gain: float) -> "Input":
+    from .waveform import Input
+
     voltage = sensor.sensor_class is SensorClass.VOLTAGE
     scale = sensor.adapter_v if voltage else sensor.clamp_a
     return Input(port=port, unit="V" if voltage else "A", per_lsb=float(LSB_V * scale) * gain)
 
 
-def _harmonics(values: Any, capture: Capture, sensor: Sensor, gain: Any) -> dict[str, Any]:
+def _harmonics(values: "Values", capture: Capture, sensor: Sensor, gain: Fraction) -> dict[str, Any]:
+    from .harmonics import harmonics
+
     one = _input(sensor.port, sensor, float(gain))
     found = harmonics(values, capture.rate_hz)
     return {

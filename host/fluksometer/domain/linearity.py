@@ -34,6 +34,8 @@ REST_STEPS: Final = 64
 """Rests stand in the file as whole 1/64 LSB."""
 LOOKUP_STEPS: Final = 8
 """The metering core looks codes up in 1/8 LSB."""
+LARGEST_STEP: Final = 16383
+"""... and adds 16 of their squares in 32 bits."""
 LARGEST_LSB: Final = 64.0
 """No converter that this is for is so far off."""
 
@@ -78,7 +80,7 @@ class Linearity:
 
 
 def lookup(table: Linearity, steps: int = LOOKUP_STEPS) -> npt.NDArray[np.int16]:
-    """For each code ``steps`` x (corrected - 2048), within int16: what the metering core reads.
+    """For each code ``steps`` x (corrected - 2048), within +-16383: what the metering core reads.
 
     Rounding is handed on from code to code, outwards from the middle, so that it never adds up: for the smallest currents this
     is worth another bit (error at 1 % of range 0.08 % instead of 0.2 % with steps of 1/8 LSB).
@@ -87,8 +89,7 @@ def lookup(table: Linearity, steps: int = LOOKUP_STEPS) -> npt.NDArray[np.int16]
     total = np.empty(CODES)
     total[MIDDLE:] = np.diff(np.rint(np.cumsum(exact[MIDDLE:])), prepend=0)
     total[:MIDDLE] = np.diff(np.rint(np.cumsum(exact[MIDDLE - 1 :: -1])), prepend=0)[::-1]
-    limits = np.iinfo(np.int16)
-    return np.clip(total, limits.min, limits.max).astype(np.int16)
+    return np.clip(total, -LARGEST_STEP, LARGEST_STEP).astype(np.int16)
 
 
 def lsb_of(codes: Codes, table: Linearity | None) -> Values:

@@ -135,8 +135,9 @@ class RealMeter:
     """Real power of one clamp beside a measured voltage; counts what flows in its direction."""
 
     def __init__(self, sensor: Sensor, adapter: Sensor) -> None:
-        self.ports = _ordered(sensor.port, adapter.port)
-        self.pairs: tuple[PairPorts, ...] = (self.ports,)
+        pair = _ordered(sensor.port, adapter.port)
+        self.ports: tuple[int, ...] = pair
+        self.pairs: tuple[PairPorts, ...] = (pair,)
         self.total: EnergyTotal = EnergyTotal()
         self._sensor, self._adapter = sensor, adapter
         self._growth = Growth()
@@ -238,7 +239,9 @@ def meter_of(sensor: Sensor, adapter: Sensor | None) -> Meter:
         return VoltageMeter(sensor)
     if sensor.phases == "3p-n" and sensor.rule == "closed-form":
         return StarlessMeter(sensor)
-    return RealMeter(sensor, adapter) if adapter and sensor.phases == "1p" else ApparentMeter(sensor)
+    if adapter and sensor.phases == "1p":
+        return RealMeter(sensor, adapter)
+    return ApparentMeter(sensor)
 
 
 def pairs_mask(sensors: Iterable[Sensor]) -> int:
