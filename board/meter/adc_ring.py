@@ -37,21 +37,21 @@ class AdcRing:
         self._allocate(_SAMPLES_MIN)
 
     def _allocate(self, samples):
-        self.ring = None
+        self.ring = self._restart_word = None  # the word holds the ring's address, which would keep its memory
         gc.collect()  # what the old ring held has to be free in one piece
-        self.ring = array("H", bytearray(2 * samples))
+        self.ring = array("H", range(samples))  # made of bytes it would need the memory twice
         self._address = self._addressof(self.ring)
         self._restart_word = array("I", [self._address])
 
     def fit(self, conversions_hz):
-        """Make the ring long enough for this rate; stopped before. MemoryError leaves a ring of the least length."""
-        wanted = min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
-        if wanted == len(self.ring):
+        """Make the ring long enough for this rate; stopped before. MemoryError leaves it as long as it was."""
+        before, wanted = len(self.ring), min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
+        if wanted == before:
             return
         try:
             self._allocate(wanted)
         except MemoryError:
-            self._allocate(_SAMPLES_MIN)
+            self._allocate(before)
             raise
 
     def start(self, channels, rate_hz):
