@@ -77,8 +77,8 @@ def main():
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
     for gpio in CLAMP_GPIO.values():
         machine.ADC(gpio)  # takes the converter out of reset and the pin off the digital side
+    calibration = Calibration()  # before the ring: what stands behind it would limit how long it can become
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
-    calibration = Calibration()
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
     board = Board(identity(), Settings(), calibration, clock, sampler, inputs)
