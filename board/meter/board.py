@@ -103,8 +103,8 @@ class Board:
             self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
 
     def _take_settings(self, payload):
-        before, self._capture = self._settings, None
-        self._settings = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
+        wanted = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
+        before, self._settings, self._capture = self._settings, wanted, None
         try:
             self._apply()
         except MemoryError:
