@@ -99,7 +99,7 @@ class Board:
             return
         try:
             handler(payload)
-        except RangeError as error:
+        except (RangeError, MemoryError) as error:
             self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
 
     def _take_settings(self, payload):
@@ -131,10 +131,7 @@ class Board:
             raise RangeError("capture.sets: more than the board can hold")
         if self._capture:
             raise RangeError("capture: the one before is not finished")
-        try:
-            self._capture = Capture(ports, sets)
-        except MemoryError:
-            raise RangeError("capture.sets: no memory")
+        self._capture = Capture(ports, sets)
         sampler.capture(self._capture)
 
     async def _report_windows(self):
