@@ -52,6 +52,7 @@ class Sampler:
         self.pairs = tuple([pair for pair in pairs if pair[0] in ports and pair[1] in ports])
         self.rate_hz = rate_hz
         self._base = dict(self._totals)
+        self._table = self._calibration.table
         if not self.ports:
             return
         self._ring.fit(rate_hz * len(self.ports))
