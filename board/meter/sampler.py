@@ -124,12 +124,11 @@ class Sampler:
 
     def _lose(self):
         # How many are missing is known from the time alone; the window goes on behind the gap, marked.
-        elapsed_us = self._clock.now_us() - self._start_us
-        expected = elapsed_us * self.rate_hz // 1000000
-        self.gap_samples += max(expected - self._sets, 0)
+        start_us, sets = self._start_us, self._sets
         self._ring.stop()
         metering.gap(self._state)
         self._begin()
+        self.gap_samples += max((self._start_us - start_us) * self.rate_hz // 1000000 - sets, 0)
 
     def _close(self):
         t_us = self._start_us + self._sets * 1000000 // self.rate_hz
