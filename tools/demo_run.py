@@ -119,7 +119,8 @@ def configuration(house: House, work: Path, rate_hz: int, mqtt_port: int) -> str
     lines = [
         "# Written by ./tools/demo; `fluksometer init` writes one for a real board.",
         f'[device]\nname = "demo"\nstate = {state}',
-        f"[board]\nport = {link}\nrate_hz = {rate_hz}",
+        # An ideal converter needs no table; a measured one has that of its chip, as a real board.
+        f'[board]\nport = {link}\nrate_hz = {rate_hz}\nlinearity = "{_linearity(house)}"',
         f'[mqtt]\nbroker = "embedded"\nport = {mqtt_port}',
     ]
     for clamp in house.clamp:
@@ -128,11 +129,20 @@ def configuration(house: House, work: Path, rate_hz: int, mqtt_port: int) -> str
             f'[[sensor]]\nport = {clamp.port}\nfunction = "clamp {clamp.port}"\ntype = "electricity"\n'
             f"clamp_a = {round(clamp.rating_a)}\nvoltage_v = {voltage_v}"
         )
+    for adapter in house.adapter:
+        lines.append(
+            f'[[sensor]]\nport = {adapter.port}\nfunction = "voltage {adapter.port}"\nclass = "voltage"\n'
+            f"adapter_v = {adapter.rating_v}"
+        )
     for pulse in house.pulse:
         lines.append(
             f'[[sensor]]\nport = {pulse.port}\nfunction = "pulse {pulse.port}"\ntype = "electricity"\nconstant = 1.0'
         )
     return "\n\n".join(lines) + "\n"
+
+
+def _linearity(house: House) -> str:
+    return "none" if house.converter.curve == "ideal" else "chip"
 
 
 def check_port_free(port: int) -> None:

@@ -41,6 +41,7 @@ class Calibrator:
 
     def for_board(self, hello: Hello) -> BoardCalibration:
         """What this board has to know."""
+        self._enter(uid_of(hello))
         table = self._tables.get(hello.chip, IDENTITY)
         return board_calibration(hello, self.known(hello), table, mains_hz=self._mains_hz)
 
@@ -67,11 +68,19 @@ class Calibrator:
         self._keep(window.port, floor)
         return True
 
+    def _enter(self, uid: str) -> None:
+        if uid not in self._book.boards:
+            self._book = self._book.with_board(uid)
+            self._write()
+
     def _keep(self, port: int, floor_lsb2: float) -> None:
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         floor = Floor(value=round(floor_lsb2, 6), date=date, how="learned from quiet minutes")
         self._book = self._book.with_port(self._uid, port, floor_lsb2=floor)
         _log.info("noise_floor_learned", port=port, rms_lsb=round(floor_lsb2**0.5, 3))
+        self._write()
+
+    def _write(self) -> None:
         try:
             self._file.write(self._book)
         except StateFault as fault:

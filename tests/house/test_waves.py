@@ -9,6 +9,7 @@ from house.waves import (
     at_steps,
     clamp_on,
     current,
+    input_on,
     phase,
     pin_lsb,
     true_charge_as,
@@ -99,3 +100,20 @@ def test_an_input_without_clamp_sees_the_bias(house_from):
     house = house_from("")
     assert set(pin_lsb(house, clamp_on(house, 2), one_second())) == {2048.0}
     assert (true_rms_a(house, 2, 0, 1), true_power_w(house, 2, 0, 1), true_charge_as(house, 2, 0, 1)) == (0, 0, 0)
+
+
+def test_an_adapter_shows_the_voltage_and_a_lead_is_early() -> None:
+    house = parse_toml(
+        "[mains]\nvoltage_v = 230\n[[adapter]]\nport = 1\nrating_v = 400\n"
+        "[[clamp]]\nport = 2\ncurrent_a = 10\nlead_deg = 5\n[[clamp]]\nport = 3\ncurrent_a = 10\npower_factor = 0.9961946980917455",
+        House,
+        source="test",
+    )
+    volts, early, late = (pin_lsb(house, input_on(house, port), one_second()) - 2048 for port in (1, 2, 3))
+    assert volts.std() == pytest.approx(230 / 400 * 4096 / 3.3, rel=1e-9)
+    # cos 5 degrees to both sides of the voltage: together they are 10 degrees apart.
+    for wave, behind in ((early, -5), (late, 5)):
+        assert np.mean(volts * wave) / volts.std() / wave.std() == pytest.approx(np.cos(np.radians(5)), rel=1e-9), (
+            behind
+        )
+    assert np.mean(early * late) / early.std() / late.std() == pytest.approx(np.cos(np.radians(10)), rel=1e-9)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from house.housefile import Converter, House
-from house.waves import Lsb, Nanos, clamp_on, pin_lsb
+from house.waves import Lsb, Nanos, input_on, pin_lsb
 from house.wiring import ADC_CHANNEL
 
 Codes = npt.NDArray[np.uint16]
@@ -69,13 +69,13 @@ class Source(Protocol):
 
 
 class HouseSource:
-    """The house's clamps seen through the converter. Inputs without clamp see the bias (0 to 2) or ground (3 and 4)."""
+    """The house's clamps and adapters seen through the converter. Inputs without clamp see the bias (0 to 2) or ground (3 and 4)."""
 
     def __init__(self, house: House) -> None:
         converter: Converter = house.converter
         self._house = house
         self._edges = lower_edges(converter.curve)
-        self._clamps = {channel: clamp_on(house, port) for port, channel in ADC_CHANNEL.items()}
+        self._clamps = {channel: input_on(house, port) for port, channel in ADC_CHANNEL.items()}
         self._noise = [Noise(converter.seed, channel, converter.noise_lsb) for channel in range(5)]
         self._taken = [0] * 5
 

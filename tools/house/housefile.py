@@ -83,7 +83,7 @@ class Clamp(Table):
     """One current clamp. ``current_a`` is the total rms, harmonics included; ``rating_a`` A rms give 1 V rms at the pin.
 
     ``power_factor`` is the cosine of the lag of the fundamental behind the voltage; negative feeds into the grid.
-    ``harmonics`` maps the order to its ratio to the fundamental.
+    ``harmonics`` maps the order to its ratio to the fundamental. ``lead_deg``: by which the clamp's output is early.
     """
 
     port: int
@@ -91,6 +91,7 @@ class Clamp(Table):
     rating_a: float = Field(default=50.0, ge=1, le=5000)
     power_factor: float = Field(default=1.0, ge=-1, le=1)
     harmonics: dict[str, float] = Field(default_factory=dict)
+    lead_deg: float = Field(default=0.0, ge=-30, le=30)
 
     @field_validator("port")
     @classmethod
@@ -126,6 +127,21 @@ class Clamp(Table):
     def largest_a(self) -> float:
         """The largest rms current that the house file lets flow."""
         return max(a for _, a in self.current_a)
+
+
+class Adapter(Table):
+    """An AC adapter that shows the mains voltage instead of a clamp: ``rating_v`` V rms give 1 V rms at the pin."""
+
+    port: int
+    rating_v: float = Field(default=400.0, ge=1, le=5000)
+    lead_deg: float = Field(default=0.0, ge=-30, le=30)
+
+    @field_validator("port")
+    @classmethod
+    def _has_a_pin(cls, port: int) -> int:
+        if port not in CLAMP_GPIO:
+            raise ValueError(f"adapters hang on ports {', '.join(map(str, CLAMP_GPIO))}")
+        return port
 
 
 class Pulse(Table):
@@ -186,6 +202,7 @@ class House(Table):
     mains: Mains = Mains()
     converter: Converter = Converter()
     clamp: list[Clamp] = Field(default_factory=list)
+    adapter: list[Adapter] = Field(default_factory=list)
     pulse: list[Pulse] = Field(default_factory=list)
     p1: P1 | None = None
     kube: list[Kube] = Field(default_factory=list)
@@ -193,7 +210,8 @@ class House(Table):
 
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:
-        faults = place_faults([c.port for c in self.clamp], [p.port for p in self.pulse], [k.node for k in self.kube])
+        analog = [one.port for one in (*self.clamp, *self.adapter)]
+        faults = place_faults(analog, [p.port for p in self.pulse], [k.node for k in self.kube])
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -226,9 +244,8 @@ def _place_faults_of(path: Path) -> list[str]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    return place_faults(
-        _numbers(values, "clamp", "port"), _numbers(values, "pulse", "port"), _numbers(values, "kube", "node")
-    )
+    analog = _numbers(values, "clamp", "port") + _numbers(values, "adapter", "port")
+    return place_faults(analog, _numbers(values, "pulse", "port"), _numbers(values, "kube", "node"))
 
 
 def _numbers(values: dict[str, Any], table: str, key: str) -> list[int]:

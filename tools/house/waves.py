@@ -5,7 +5,7 @@ exact after a day as in the first period.
 """
 
 from fractions import Fraction
-from math import acos, pi, sqrt
+from math import acos, pi, radians, sqrt
 from typing import Final
 
 import numpy as np
@@ -37,9 +37,9 @@ def at_steps(value: Steps, t_ns: Nanos) -> npt.NDArray[np.float64]:
     return levels[np.searchsorted(begins, t_ns, side="right")]
 
 
-def current(house: House, clamp: Clamp, t_ns: Nanos) -> npt.NDArray[np.float64]:
-    """The momentary current through a clamp in A. Harmonics move with the fundamental, so that lag does not change the shape."""
-    angle = phase(house.mains.frequency_hz, t_ns) - acos(clamp.power_factor)
+def current(house: House, clamp: Clamp, t_ns: Nanos, lead_deg: float = 0.0) -> npt.NDArray[np.float64]:
+    """The momentary current through a clamp in A, ``lead_deg`` early. Harmonics move with the fundamental: the shape stays."""
+    angle = phase(house.mains.frequency_hz, t_ns) - acos(clamp.power_factor) + radians(lead_deg)
     shape = sum((ratio * np.sin(order * angle) for order, ratio in clamp.ratios().items()), np.zeros(t_ns.shape))
     return at_steps(clamp.current_a, t_ns) * shape * (sqrt(2) * clamp.fundamental_share())
 
@@ -54,12 +54,28 @@ def pin_lsb(house: House, clamp: Clamp | None, t_ns: Nanos) -> Lsb:
     bias = MIDDLE_LSB + house.converter.offset_lsb
     if clamp is None:
         return np.full(t_ns.shape, bias)
-    return bias + clamp.lsb_per_a() * current(house, clamp, t_ns)
+    return bias + clamp.lsb_per_a() * current(house, clamp, t_ns, clamp.lead_deg)
 
 
 def clamp_on(house: House, port: int) -> Clamp | None:
     """The clamp on a port, or None."""
     return next((clamp for clamp in house.clamp if clamp.port == port), None)
+
+
+def input_on(house: House, port: int) -> Clamp | None:
+    """What a converter input sees: the clamp on a port, or its adapter as a clamp that carries the voltage; else None."""
+    for adapter in house.adapter:
+        if adapter.port == port:
+            volts: Steps = ((0.0, house.mains.voltage_v),)
+            return Clamp.model_construct(
+                port=port,
+                current_a=volts,
+                rating_a=adapter.rating_v,
+                power_factor=1.0,
+                harmonics={},
+                lead_deg=adapter.lead_deg,
+            )
+    return clamp_on(house, port)
 
 
 def true_rms_a(house: House, port: int, t0_s: float, t1_s: float) -> float:

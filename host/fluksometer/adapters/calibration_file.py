@@ -29,7 +29,7 @@ class CalibrationFile:
         except OSError as error:
             raise StateFault(f"{self.path}: can't be read: {error.strerror}") from error
         except FileFaults as error:
-            raise StateFault(f"{error}. Mend it, or delete it to calibrate anew") from error
+            raise StateFault(f"{'; '.join(error.lines())}. Mend it, or delete it to calibrate anew") from error
         except (ValueError, RecursionError) as error:
             raise StateFault(f"{self.path}: not JSON: {error}. Mend it, or delete it to calibrate anew") from error
 

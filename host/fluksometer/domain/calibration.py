@@ -74,11 +74,15 @@ class Book(Table):
         """What is known of a board's port."""
         return self.boards.get(uid, {}).get(_key(port), PortBook())
 
-    def with_port(self, uid: str, port: int, **known: Known) -> "Book":
-        """The book with these numbers of a port replaced."""
+    def with_port(self, uid: str, port: int, **known: Known | None) -> "Book":
+        """The book with these numbers of a port replaced; None forgets one."""
         board = self.boards.get(uid, {})
         ports = board | {_key(port): self.port(uid, port).model_copy(update=dict(known))}
         return self.model_copy(update={"boards": self.boards | {uid: ports}})
+
+    def with_board(self, uid: str) -> "Book":
+        """The book that knows of this board."""
+        return self if uid in self.boards else self.model_copy(update={"boards": self.boards | {uid: {}}})
 
 
 def _key(port: int) -> Literal["1", "2", "3"]:
