@@ -5,6 +5,8 @@ from math import acos, cos, pi, radians, sqrt
 import numpy as np
 import pytest
 
+from fluksometer.faults import parse_toml
+from house.housefile import House
 from house.waves import (
     at_steps,
     clamp_on,

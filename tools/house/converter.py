@@ -69,7 +69,7 @@ class Source(Protocol):
 
 
 class HouseSource:
-    """The house's clamps and adapters seen through the converter. Inputs without clamp see the bias (0 to 2) or ground (3 and 4)."""
+    """Clamps and adapters seen through the converter. Inputs without one see the bias (0 to 2) or ground (3 and 4)."""
 
     def __init__(self, house: House) -> None:
         converter: Converter = house.converter
