@@ -1,7 +1,8 @@
 """``fluksometer linearity``: what a converter's codes really mean, from a recording of a mains current."""
 
+import stat
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,23 +12,27 @@ from fluksometer.command import Command
 from fluksometer.errors import Failure
 
 if TYPE_CHECKING:
+    from fluksometer.domain.linearity import Codes
     from fluksometer.domain.linearity_fit import Fit
 
 DESCRIPTION = """\
-Derive the linearity table of a board's converter from a recorded mains current: no equipment, only a clamp around the wire of a
-kettle or heater, for a minute or two. FILE.npy holds 12-bit codes (uint16), one row for each moment, one column for each clamp.
+Derive the linearity table of a board's converter from a mains current: no equipment, only a clamp around the wire of a kettle or
+heater, for a minute or two. SOURCE is a recording (.npy: 12-bit codes, uint16, one row for each moment, one column for each clamp)
+or the port of a live board ("auto" or a path in /dev), whose clamp on port --channel is then read; stop the bridge before.
 
 The larger the current, the more codes it visits; the others keep the chip's default table. A plain resistive load is best: the
 harmonics of others can hide smooth bends of the converter. docs/calibration.md tells how, and what it gains.
-Keep the table: this version makes and judges it; the meter and the board do not use it yet.
+Then set board.linearity = "table.json" in the configuration: the bridge gives it to the board. fluksometer meter --linearity
+uses it on recordings.
 
-example:
+examples:
+  fluksometer linearity auto -o table.json --channel 1 --seconds 60
   fluksometer linearity kettle.npy -o table.json --channel 1"""
 
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of ``linearity``."""
-    parser.add_argument("file", type=Path, metavar="FILE.npy", help="the recording")
+    parser.add_argument("source", metavar="SOURCE", help="the recording (.npy), or the port of a live board")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="TABLE.json", help="where the table goes")
     parser.add_argument(
         "--rate",
@@ -49,23 +54,25 @@ def configure(parser: ArgumentParser) -> None:
         default="rp2040",
         help="whose default table fills up (default: %(default)s)",
     )
+    parser.add_argument(
+        "--seconds", type=_seconds, default=60, metavar="N", help="of current to read off a live board (default: 60)"
+    )
     parser.add_argument("--force", action="store_true", help="write the table even if the recording contradicts itself")
 
 
 def run(arguments: Namespace) -> int:
     """Derive, tell, write."""
-    import numpy as np
 
     from fluksometer.domain.linearity import default_table, render
     from fluksometer.domain.linearity_fit import UnfitRecording, fit
     from fluksometer.faults import FileFaults
 
-    codes = np.ascontiguousarray(recording.column(arguments.file, arguments.channel))
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
-        found = fit(codes, arguments.rate, default_table(arguments.chip), date=date)
+        codes, rate_hz, chip, frequency_hz = _samples(arguments)
+        found = fit(codes, rate_hz, default_table(chip), date=date, frequency_hz=frequency_hz)
     except UnfitRecording as error:
-        raise FileFaults(str(arguments.file), [str(error)]) from error
+        raise FileFaults(arguments.source, [str(error)]) from error
     _report(found)
     if not found.trusted and not arguments.force:
         print(
@@ -78,6 +85,60 @@ def run(arguments: Namespace) -> int:
         raise Failure(f"{arguments.output}: can't be written: {error.strerror}") from error
     print(f"{arguments.output}: written")
     return 0
+
+
+def _samples(arguments: Namespace) -> "tuple[Codes, float, str, float | None]":
+    """Codes, rate in Hz, chip, and the frequency if the codes are pieces."""
+    import numpy as np
+
+    if arguments.source == "auto" or arguments.source.startswith("/dev/") or _is_terminal(arguments.source):
+        return _live_samples(arguments)
+    codes = np.ascontiguousarray(recording.column(Path(arguments.source), arguments.channel))
+    return codes, arguments.rate, arguments.chip, None
+
+
+def _is_terminal(path: str) -> bool:
+    try:
+        return stat.S_ISCHR(Path(path).stat().st_mode)
+    except OSError:
+        return False
+
+
+def _live_samples(arguments: Namespace) -> "tuple[Codes, float, str, float | None]":
+    import asyncio
+
+    import numpy as np
+
+    from fluksometer.domain.harmonics import harmonics
+    from fluksometer.domain.linearity import default_table, lsb_of
+    from fluksometer.domain.linearity_fit import block_samples
+    from fluksometer.linearity_tables import CHIPS
+    from fluksometer.live_recording import RATE_HZ, SETS, LiveRecording
+
+    if not 1 <= arguments.channel <= 3:
+        raise Failure("--channel: a board has clamps on ports 1 to 3")
+    wanted = -(-arguments.seconds * RATE_HZ // SETS)
+
+    def progress(captures: int) -> None:
+        print(f"fluksometer linearity: {captures} of {wanted} pieces read", file=sys.stderr, flush=True)
+
+    live = LiveRecording(arguments.source, arguments.channel, wanted, progress)
+    hello = asyncio.run(live.run())
+    chip = next((name for name, number in CHIPS.items() if number == hello.chip), arguments.chip)
+    try:
+        waves = [harmonics(lsb_of(piece, default_table(chip)), RATE_HZ) for piece in live.pieces]
+    except ValueError as error:
+        raise Failure(f"{error}: is a load on, and the clamp on port {arguments.channel}?") from error
+    frequency_hz = float(np.median([wave.frequency_hz for wave in waves]))
+    length = block_samples(RATE_HZ, frequency_hz)
+    whole = [piece[: len(piece) // length * length] for piece in live.pieces]
+    return np.concatenate(whole), RATE_HZ, chip, frequency_hz
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not 6 <= int(text) <= 3600:
+        raise ArgumentTypeError(f"{text!r} is not a time: 6 to 3600 seconds")
+    return int(text)
 
 
 def _report(found: "Fit") -> None:

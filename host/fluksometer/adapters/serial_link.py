@@ -18,6 +18,7 @@ USB_MICROPYTHON = 0x0005
 _BAUD = 115200  # ignored by USB; what the console uses on a UART
 _READ_TIMEOUT_S = 0.2
 _WRITE_TIMEOUT_S = 1.0
+_WRITE_PIECE = 256
 _RETRY_LEAST_S = 0.2
 _RETRY_MOST_S = 2.0
 _RETRY_DUMB_S = 30.0  # most for a port that opens and breaks without a byte
@@ -127,8 +128,8 @@ class SerialLink:
         with self._lock:
             data = bytes(self._outgoing)
             self._outgoing.clear()
-        if data:
-            port.write(data)
+        for at in range(0, len(data), _WRITE_PIECE):
+            port.write(data[at : at + _WRITE_PIECE])  # the time-out counts for each piece: a board may read slowly
 
     def _report_down(self, reason: str) -> None:
         if reason != self._down_reason:

@@ -81,14 +81,15 @@ class Fit:
         return self.table.residual_lsb <= RESIDUAL_LIMIT_LSB and self.hidden <= HIDDEN_LIMIT
 
 
-def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str) -> Fit:
+def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str, frequency_hz: float | None = None) -> Fit:
     """The table of the converter that read ``codes`` (one channel, 12 bits) off a mains wave, ``rate_hz`` samples a second.
 
-    Raises UnfitRecording when the samples can't tell anything. ``date`` goes into the table.
+    ``date`` goes into the table. ``frequency_hz``: that of the mains, if the samples are pieces of ``block_samples`` each rather
+    than one recording, where it can't be found. Raises UnfitRecording when the samples can't tell anything.
     """
     check_samples(codes)
     start = default.corrected()
-    frequency_hz = _frequency(start[codes], rate_hz)
+    frequency_hz = frequency_hz or _frequency(start[codes], rate_hz)
     waves = _Waves(codes, rate_hz, frequency_hz, start)
     if len(waves.blocks) < FEWEST_BLOCKS:
         raise UnfitRecording(
@@ -126,6 +127,11 @@ def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str) -> Fit:
         moved_lsb=float(np.abs(corrected - _CODE)[seen].max()),
         beside_default_lsb=float(np.sqrt(np.mean((corrected - start)[seen] ** 2))),
     )
+
+
+def block_samples(rate_hz: float, frequency_hz: float) -> int:
+    """Samples in the pieces that a recording is cut into."""
+    return round(BLOCK_CYCLES * rate_hz / frequency_hz)
 
 
 def check_samples(codes: npt.NDArray[Any]) -> None:
@@ -211,7 +217,7 @@ class _Waves:
     """A recording cut into blocks of some cycles, each with a wave of its own. ``blocks`` are the numbers of the good ones."""
 
     def __init__(self, codes: Codes, rate_hz: float, frequency_hz: float, start: Values) -> None:
-        self._length = round(BLOCK_CYCLES * rate_hz / frequency_hz)
+        self._length = block_samples(rate_hz, frequency_hz)
         self._codes = codes[: len(codes) // self._length * self._length].reshape(-1, self._length)
         self._orders = min(HARMONICS, int(0.45 * rate_hz / frequency_hz))
         self._start = start
