@@ -12,7 +12,9 @@ from fluksometer.metering import Closed, Codes, Pair, Steps, Window
 CLIPPED, GAP, NO_SIGNAL, BIAS_MOVED, NO_MAINS = 1, 2, 4, 8, 16
 LONGEST = 131072  # METERING_MAX_SAMPLES
 LOWEST_HZ, HIGHEST_HZ = 45, 65
+LEAST_CROSSINGS = 5
 BELIEVED_WINDOWS = 10
+PART_CHUNKS = 32  # before the end of a window it is too late to move it
 THREE_LSB = 24  # steps
 FAR_AWAY = 65535 * 16  # 1/16 step: the mean before the first window may be anywhere
 STRONGEST_Q4 = 1 << 33
@@ -38,10 +40,7 @@ def variance(xs: list[int]) -> Fraction:
 def covariance_q4(sum_ab: int, sum_a: int, sum_b: int, samples: int) -> int:
     """Mean product around the means in 1/16 step^2."""
     exact = 16 * (Fraction(sum_ab, samples) - Fraction(sum_a, samples) * Fraction(sum_b, samples))
-    # The C divides twice by samples and rounds the second quotient only, to nearest: the first one loses its fraction.
-    size = Fraction(floor(abs(exact) * samples), samples)
-    shifted = floor(size + Fraction(samples // 2, samples))
-    return shifted if exact >= 0 else -shifted
+    return nearest(exact)
 
 
 class Total:
@@ -111,29 +110,32 @@ class Mains:
         return ceil(256 * (end - self.chunk * (height - wanted) / (height - before)))
 
     def _count(self, moment: int, end: int) -> None:
-        if self.moments:
-            hertz = Fraction(256 * self.rate_hz, moment - self.moments[-1])
-            if hertz > HIGHEST_HZ:
-                return
-            if hertz < LOWEST_HZ:
-                self.moments = []
+        if self.moments and not self._regular(moment):
+            self.moments = []
         self.moments.append(moment)
-        if len(self.moments) > 2:
+        if len(self.moments) >= LEAST_CROSSINGS:
             cycles = len(self.moments) - 1
             self.period = Fraction(256 * (moment - self.moments[0]) // cycles, 65536)
             self.age = 0
-            if end < self.nominal - self.nominal // 8:
-                self._aim()
+            self._aim(end)
 
-    def _aim(self) -> None:
+    def _regular(self, moment: int) -> bool:
+        interval = moment - self.moments[-1]
+        mean = Fraction(self.moments[-1] - self.moments[0], max(1, len(self.moments) - 1))
+        of_mains = LOWEST_HZ <= Fraction(256 * self.rate_hz, interval) <= HIGHEST_HZ
+        return of_mains and (len(self.moments) == 1 or abs(interval - mean) <= mean / 8)
+
+    def _aim(self, end: int) -> None:
         assert self.period is not None
-        self.cycles = nearest((self.nominal + self.carry) / self.period)
-        self.target = nearest(self.cycles * self.period)
+        cycles = nearest((self.nominal + self.carry) / self.period)
+        target = nearest(cycles * self.period)
+        if target >= end + PART_CHUNKS * self.chunk:
+            self.cycles, self.target = cycles, target
 
     def close(self, window: list[list[int]]) -> int:
         """The frequency in mHz or 0; then aims at the end of the next window."""
         frequency_mhz = 0
-        if len(self.moments) > 2:
+        if len(self.moments) >= LEAST_CROSSINGS:
             assert self.period is not None
             frequency_mhz = nearest(1000 * self.rate_hz / self.period)
         else:
@@ -145,7 +147,7 @@ class Mains:
         self.carry += self.nominal - len(window[0])
         self.cycles, self.target = 0, self.nominal
         if self.period is not None:
-            self._aim()
+            self._aim(0)
         return frequency_mhz
 
 
@@ -155,7 +157,7 @@ class Reference:
     def __init__(self, channels: int, rate_hz: int, table: Steps) -> None:
         self.rate_hz, self.table = rate_hz, table
         self.nominal = rate_hz
-        while self.nominal > LONGEST - LONGEST // 16:
+        while self.nominal > LONGEST - LONGEST // 8:
             self.nominal //= 2
         self.mains = Mains(rate_hz, self.nominal)
         self.floors_q20 = [0] * channels

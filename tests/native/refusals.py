@@ -83,7 +83,8 @@ CALLS_TO_REFUSE = [
     "metering.multiply(t, 0, 1, 0, 0)",
     "metering.multiply(p, 0, 2, 0, 0)",  # a new pair in the middle of a window
     *_each("metering.watch(s, ?)", *NUMBERS, "3", "4"),
-    "metering.watch(t, 1)",
+    "metering.watch(t, 0)",  # in mid-run
+    "metering.watch(p, 0)",
     *[call for call in _each("metering.fold(s, ?, ring, 0, 1)", *TABLES) if "bytes(8192)" not in call],
     *_each("metering.fold(s, table, ?, 0, 1)", *RINGS),
     *_each("metering.fold(s, table, ring, ?, 0)", *NUMBERS, "13"),
@@ -127,10 +128,10 @@ metering.fold(p, table, ring, 6, 2)
 metering.take_pair(p, 0, out, 0)
 metering.fold(p, table, ring, 9, 1)
 metering.multiply(p, 0, 1, 5, 6)
+metering.watch(s, 2)
 metering.fold(s, table, ring, 12, 0)
 metering.fold(s, table, ring, 0, 4)
 metering.gap(s)
-metering.watch(s, 2)
 metering.noise(s, 2, (1 << 31) - 1)
 metering.init(s, 3, 500000)
 metering.pick(ring, 5, 3, codes)

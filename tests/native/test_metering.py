@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from native.reference import LONGEST, Reference, covariance_q4, nearest, nearest_root, variance
 from native.scenes import PAIRS, Scene, scenes, symmetrical
@@ -15,9 +15,7 @@ from fluksometer.metering import MAX_STEP, Codes, Core, Steps
 FULL = symmetrical(2 * MAX_STEP / 4095)  # code 4095 is +MAX_STEP, code 0 -MAX_STEP
 steps_of_a_channel = st.lists(st.integers(-MAX_STEP, MAX_STEP), min_size=1, max_size=300)
 steps_of_two = st.lists(st.tuples(*[st.integers(-MAX_STEP, MAX_STEP)] * 2), min_size=1, max_size=300)
-CUT_AT_LOW_RATES = "an aim for an earlier end comes after the samples behind it, when they were given at once"
-# Between these two the wave can be seen and a cut can matter (see the tests that are expected to fail).
-low_rates, rates = st.integers(1, 44), st.one_of(st.integers(312, 3000), st.sampled_from([3749, 3750, 4001, 20000]))
+low_rates, rates = st.integers(1, 311), st.one_of(st.integers(312, 3000), st.sampled_from([3749, 3750, 4001, 20000]))
 
 
 def agree(scene: Scene) -> None:
@@ -66,7 +64,6 @@ def samples_of_windows(codes: Codes, rate_hz: int, cut: int) -> list[int]:
     return [closed.channels[0].samples for piece in pieces for closed in core.fold(piece)]
 
 
-@pytest.mark.xfail(strict=True, reason=CUT_AT_LOW_RATES)
 @pytest.mark.parametrize(("rate_hz", "hz"), [(150, 47.0), (150, 50.0), (500000, 46.2)])
 def test_a_cut_does_not_matter_where_a_part_is_long_or_a_window_short(rate_hz: int, hz: float) -> None:
     codes = wave(rate_hz, max(30000, 2 * rate_hz), hz, 300, 30, phase=0.4)
@@ -74,7 +71,6 @@ def test_a_cut_does_not_matter_where_a_part_is_long_or_a_window_short(rate_hz: i
     assert short == whole
 
 
-@pytest.mark.xfail(strict=True, reason="nominal leaves 1/16 to spare, but two halves of a cycle are more above 481 kHz")
 def test_no_window_exceeds_the_most_samples() -> None:
     rate_hz = 491520
     assert max(samples_of_windows(wave(rate_hz, 2 * rate_hz, 48.4, 1900), rate_hz, 1 << 20)) <= LONGEST
@@ -100,7 +96,6 @@ def test_root_at_its_corners(value: int) -> None:
     assert metering.isqrt(value) == nearest_root(value)
 
 
-@pytest.mark.xfail(strict=True, reason="2^32, the nearest, does not fit the result: it is 0")
 @pytest.mark.parametrize("value", [2**64 - 2**32 + 1, 2**64 - 1])
 def test_root_of_the_largest_numbers(value: int) -> None:
     assert metering.isqrt(value) in (2**32 - 1, 2**32)
@@ -126,22 +121,15 @@ def sums(xys: list[tuple[int, int]]) -> tuple[int, int, int, int]:
     return sum(x * y for x, y in xys), sum(x for x, _ in xys), sum(y for _, y in xys), len(xys)
 
 
-@given(steps_of_two)
-def test_covariance_is_that_of_the_reference(xys: list[tuple[int, int]]) -> None:
-    assert metering.covariance_q4(*sums(xys)) == covariance_q4(*sums(xys))
-
-
 def exact_covariance(sum_ab: int, sum_a: int, sum_b: int, samples: int) -> Fraction:
     return Fraction(sum_ab, samples) - Fraction(sum_a, samples) * Fraction(sum_b, samples)
 
 
 @given(steps_of_two)
-def test_covariance_of_an_even_number_is_the_nearest_sixteenth(xys: list[tuple[int, int]]) -> None:
-    assume(len(xys) % 2 == 0)
+def test_covariance_is_the_nearest_sixteenth(xys: list[tuple[int, int]]) -> None:
     assert metering.covariance_q4(*sums(xys)) == nearest(16 * exact_covariance(*sums(xys)))
 
 
-@pytest.mark.xfail(strict=True, reason="the half that is added for rounding is half a unit too small for odd numbers")
 def test_covariance_of_an_odd_number_is_the_nearest_sixteenth() -> None:
     # 16 x (-1 x -1) / 3 - 16 x (1/3 x 1/3) = 3.556
     assert metering.covariance_q4(1, 1, 1, 3) == 4
@@ -160,7 +148,7 @@ def test_covariance_of_the_largest_sums_does_not_overflow(samples: int, sign: in
 
 def test_full_square_waves_over_the_longest_window() -> None:
     # From end to end with every sample, so that there is no mains wave and the window has its nominal length.
-    rate_hz = 122880
+    rate_hz = 114688
     ends = np.tile(np.array([[0, 0, 4095], [4095, 4095, 0]], dtype=np.uint16), (rate_hz // 2, 1))
     core = Core(3, rate_hz, FULL)
     for pair in PAIRS:
@@ -199,7 +187,6 @@ def test_an_input_that_stands_still(code: int, rate_hz: int) -> None:
     assert (found.charge, found.low, found.high) == (0, step, step)
 
 
-@pytest.mark.xfail(strict=True, reason="code 0 of the ideal converter is -16384: 16 squares of it are 2^32, which is 0")
 def test_the_ideal_table_is_a_table() -> None:
     core = Core(1, 20000)
     [closed] = core.fold(np.zeros((20000, 1), dtype=np.uint16))
