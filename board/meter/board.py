@@ -26,7 +26,7 @@ from .settings import mask_of, pairs_of, ports_of, settings_from
 _HEALTH_EVERY = const(10)  # rounds of a second
 _RAW_WAITING = const(4)  # records of a capture go out only while no more than this are queued
 # Collecting early keeps what lives at the bottom of the heap, so that a longer ring finds its memory in one piece.
-_COLLECT_EVERY_BYTES = const(16384)
+_COLLECT_EVERY_BYTES = const(32768)
 
 
 class Board:
