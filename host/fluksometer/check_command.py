@@ -27,28 +27,39 @@ def run(arguments: Namespace) -> int:
     from rich.table import Table
 
     from fluksometer.config import read_config, read_login
+    from fluksometer.domain.sensors import SensorClass
+    from fluksometer.linearity_tables import tables_by_chip
 
     config = read_config(arguments.config)
     read_login(config, arguments.config)
+    tables_by_chip(config.board.linearity, arguments.config)
+    sensors = config.sensors(lambda *_: "0" * 32)
+    measured = any(one.enabled and one.sensor_class is SensorClass.VOLTAGE for one in sensors)
     table = Table("port", "class", "type", "function", "scale")
-    for sensor in config.sensors(lambda *_: "0" * 32):
+    for sensor in sensors:
         off = "" if sensor.enabled else " (off)"
-        table.add_row(
-            str(sensor.port), sensor.sensor_class.value, sensor.medium.value, sensor.function + off, _scale(sensor)
-        )
+        ports = ", ".join(map(str, sensor.ports))
+        scale = _scale(sensor, measured)
+        table.add_row(ports, sensor.sensor_class.value, sensor.medium.value, sensor.function + off, scale)
     print(f"{arguments.config}: ok")
     Console(highlight=False).print(table)
     return 0
 
 
-def _scale(sensor: "Sensor") -> str:
+def _scale(sensor: "Sensor", measured: bool) -> str:
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.domain.topics import decimal
     from fluksometer.domain.units import plain
 
-    if sensor.sensor_class is SensorClass.ANALOG:
-        return f"{plain(sensor.clamp_a)} A clamp at {sensor.voltage_v} V"
-    return f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit} per pulse"
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return f"{plain(sensor.adapter_v)} V of the mains give 1 V"
+    if sensor.sensor_class is SensorClass.PULSE:
+        return f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit} per pulse"
+    clamp = f"{plain(sensor.clamp_a)} A clamp"
+    if sensor.phases != "1p":
+        rule = "" if sensor.rule == "closed-form" else f", rule {sensor.rule}"
+        return f"{len(sensor.ports)} x {clamp} at {sensor.voltage_v} V, {sensor.phases}{rule}"
+    return f"{clamp}, {sensor.direction}" if measured else f"{clamp} at {sensor.voltage_v} V"
 
 
 COMMAND = Command(

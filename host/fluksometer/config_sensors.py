@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fluksometer.config_values import matching, thousandths, within
 from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_model
-from fluksometer.domain.phases import CLAMPS, MANUAL_RULES, clamps_fault
+from fluksometer.domain.phases import MANUAL_RULES, clamps_fault
 from fluksometer.domain.sensors import Direction, Medium, Phases, Rule, Sensor, SensorClass
 from fluksometer.faults import Table, shown
 
@@ -151,7 +151,8 @@ def _own_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     if kind is None:
         if "class" in sensor or "port" not in sensor or sum(key in sensor for key in chain(*_KEYS.values())) < 2:
             return []
-        return [f"{path}: {_belongings()}: of one class only"]
+        given = [f"{key} ({kind})" for kind, keys in _KEYS.items() for key in keys if key in sensor]
+        return [f"{path}: keys of more than one class: {', '.join(given)}"]
     foreign = [key for other, keys in _KEYS.items() if other is not kind for key in keys if key in sensor]
     if kind is SensorClass.PULSE and "phase_deg" in sensor:
         foreign.append("phase_deg")
@@ -159,7 +160,7 @@ def _own_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     if "clamp_a" in sensor and "model" in sensor:
         faults.append(f"{path}: clamp_a or model, not both: the model already says how many A give 1 V")
     if kind is SensorClass.VOLTAGE and "adapter_v" not in sensor:
-        faults.append(f"{path}.adapter_v: missing; so many V of the mains give 1 V at the pin")
+        faults.append(f"{path}.adapter_v: is missing: so many V of the mains give 1 V at the pin")
     ports = PULSE_PORTS if kind is SensorClass.PULSE else CLAMP_PORTS
     port = sensor.get("port")
     if isinstance(port, int) and 1 <= port <= 5 and port not in ports:
@@ -170,13 +171,9 @@ def _own_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     return faults + (_phase_faults(path, sensor) if kind is SensorClass.ANALOG else [])
 
 
-def _belongings() -> str:
-    return ", ".join(f"{' and '.join(keys)} are for {kind} sensors" for kind, keys in _KEYS.items())
-
-
 def _phase_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     mode, rule, ports = sensor.get("phases", "1p"), sensor.get("rule", "closed-form"), ports_of(sensor)
-    if mode not in CLAMPS or rule not in get_args(Rule):
+    if mode not in get_args(Phases) or rule not in get_args(Rule):
         return []
     if rule != "closed-form":
         if mode != "3p-n":
@@ -193,18 +190,26 @@ def _phase_faults(path: str, sensor: dict[str, Any]) -> list[str]:
 
 def _port_faults(sensors: list[dict[str, Any]]) -> Iterator[str]:
     # A port is used once; beside a voltage one sensor may count what a clamp imports and another what it exports.
-    first: dict[tuple[int, object], int] = {}
+    used: dict[int, dict[str, int]] = {}
     for index, sensor in enumerate(sensors):
+        use = str(sensor.get("direction", "import")) if class_of(sensor) is SensorClass.ANALOG else ""
         for place, port in enumerate(ports_of(sensor)):
-            key = (port, sensor.get("direction", "import") if class_of(sensor) is SensorClass.ANALOG else "")
-            taken = first.get(key, first.get((port, "")))
-            if taken is None and key[1] == "":
-                taken = next((first[one] for one in first if one[0] == port), None)
-            if taken is not None:
-                name = "further_ports" if place else "port"
-                yield f"sensor[{index}].{name}: {port} is already that of sensor[{taken}]"
-            else:
-                first[key] = index
+            uses = used.setdefault(port, {})
+            if uses and (use == "" or use in uses or "" in uses):
+                name, first = "further_ports" if place else "port", uses.get(use, next(iter(uses.values())))
+                yield f"sensor[{index}].{name}: {port} is already that of sensor[{first}]"
+                continue
+            for other in uses.values():
+                if _clamp_keys(sensor) != _clamp_keys(sensors[other]):
+                    yield f"sensor[{index}]: the clamp on port {port} is that of sensor[{other}]: same {_CLAMP_TEXT}"
+            uses[use] = index
+
+
+_CLAMP_TEXT = "clamp_a or model, and phase_deg, are needed"
+
+
+def _clamp_keys(sensor: dict[str, Any]) -> tuple[object, ...]:
+    return sensor.get("clamp_a", 50 if "model" not in sensor else None), sensor.get("model"), sensor.get("phase_deg")
 
 
 def _voltage_faults(sensors: list[dict[str, Any]]) -> list[str]:

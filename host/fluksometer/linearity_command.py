@@ -12,7 +12,7 @@ from fluksometer.command import Command
 from fluksometer.errors import Failure
 
 if TYPE_CHECKING:
-    from fluksometer.domain.linearity import Codes
+    from fluksometer.domain.arrays import Codes
     from fluksometer.domain.linearity_fit import Fit
 
 DESCRIPTION = """\

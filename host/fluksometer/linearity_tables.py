@@ -14,9 +14,27 @@ def tables_by_chip(linearity: str, config: Path) -> dict[int, tuple[int, ...]]:
     """
     if linearity == "none":
         return {}
-    from fluksometer.domain.linearity import default_table, lookup, read_table
+    from fluksometer.domain.linearity import default_table, steps_of
 
     if linearity == "chip":
-        return {number: tuple(lookup(default_table(chip)).tolist()) for chip, number in CHIPS.items()}
-    table = read_table(config.absolute().parent / Path(linearity).expanduser())
-    return {CHIPS[table.chip]: tuple(lookup(table).tolist())}
+        return {number: steps_of(default_table(chip)) for chip, number in CHIPS.items()}
+    return _table_of_file(linearity, config)
+
+
+def _table_of_file(linearity: str, config: Path) -> dict[int, tuple[int, ...]]:
+    from fluksometer.domain.board_calibration import BoardCalibration
+    from fluksometer.domain.linearity import read_table, steps_of
+    from fluksometer.faults import FileFaults
+
+    try:
+        path = config.absolute().parent / Path(linearity).expanduser()
+    except RuntimeError as error:
+        reason = f"board.linearity: {linearity}: there is no such home directory, name one"
+        raise FileFaults(str(config), [reason]) from error
+    table = read_table(path)
+    steps = steps_of(table)
+    try:
+        BoardCalibration(table=steps)
+    except ValueError as error:
+        raise FileFaults(str(path), [f"no board can use it: {error}"]) from error
+    return {CHIPS[table.chip]: steps}

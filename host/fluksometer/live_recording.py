@@ -13,7 +13,7 @@ from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
 
 if TYPE_CHECKING:
-    from fluksometer.domain.linearity import Codes
+    from fluksometer.domain.arrays import Codes
 
 RATE_HZ = 20_000
 SETS = 8192

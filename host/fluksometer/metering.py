@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from fluksometer._metering import ffi as _ffi
 from fluksometer._metering import lib as _lib
-
-Codes = npt.NDArray[np.uint16]
-Steps = npt.NDArray[np.int16]
+from fluksometer.domain.arrays import Codes, Steps
 
 MAX_CHANNELS: Final[int] = _lib.METERING_CHANNELS
 CODES: Final[int] = _lib.METERING_CODES

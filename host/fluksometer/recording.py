@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fluksometer.domain.linearity import Codes
+    from fluksometer.domain.arrays import Codes
 
 
 def column(path: Path, channel: int) -> "Codes":

@@ -1,6 +1,6 @@
 """Values for tests with only what matters given."""
 
-from fluksometer.domain.readings import ClampWindow, Hello, PulseCount
+from fluksometer.domain.readings import ClampWindow, Hello, PairWindow, PulseCount
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 
 
@@ -46,6 +46,20 @@ def make_window(*, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, 
         low=-steps,
         high=steps,
         cycles=50,
+    )
+
+
+def make_pair(*, a_port=1, b_port=2, t_us=1_000_000, product=0, lagged=0, import_total=0, export_total=0):
+    return PairWindow(
+        a_port=a_port,
+        b_port=b_port,
+        t_us=t_us,
+        import_total=import_total,
+        export_total=export_total,
+        product=product,
+        lagged=lagged,
+        samples=20_000,
+        flags=0,
     )
 
 

@@ -87,7 +87,7 @@ def test_a_clipped_wave_is_flagged_and_orders_above_half_the_rate_are_null(tmp_p
         (lambda path: None, "cannot be read"),
         (lambda path: path.write_text("1,2,3\n"), "is not a NumPy file"),
         (lambda path: np.savez(path.open("wb"), a=np.zeros(3)), "is an archive"),
-        (lambda path: np.save(path, np.zeros(4000)), "want N x channels of uint16"),
+        (lambda path: np.save(path, np.zeros(4000)), "want N x 1 to 16 of uint16"),
         (lambda path: np.save(path, np.zeros((4000, 1), np.uint16)), "no channel 2"),
         (lambda path: np.save(path, np.zeros((50, 2), np.uint16)), "50 samples are less than a cycle"),
         (lambda path: np.save(path, np.zeros((0, 2), np.uint16)), "0 samples are less than a cycle"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from host.shapes import DATE, RANGE_LSB, RP2040, RP2350, default_without, ideal_values
 
-from fluksometer.domain.linearity import CODES, Linearity, default_table, lookup
+from fluksometer.domain.linearity import CODES, Linearity, default_table, lookup, steps_of
 from fluksometer.domain.linearity_fit import Fit, UnfitRecording, fit
 from house.converter import convert, lower_edges
 
@@ -230,11 +230,12 @@ def about():
 def test_lookup_is_eighths_of_the_corrected_code_and_its_rounding_never_adds_up():
     straight = Linearity.of(np.arange(CODES, dtype=float), **about())
     assert lookup(straight).dtype == np.int16
-    assert lookup(straight).tolist() == [8 * (code - 2048) for code in range(CODES)]
+    assert lookup(straight).tolist() == [max(-16383, 8 * (code - 2048)) for code in range(CODES)]
     table = default_table("rp2040")
     rounding = lookup(table) - 8 * (table.corrected() - 2048)
     assert np.abs(rounding).max() <= 1
+    assert lookup(table).tolist() == list(steps_of(table))
     assert np.abs(np.cumsum(rounding[2048:])).max() <= 0.5 + 1e-6
     assert np.abs(np.cumsum(rounding[2047::-1])).max() <= 0.5 + 1e-6
     far = replace(straight, segments=((60.0, 0.0),) * 64)
-    assert lookup(far, steps=16)[-1] == 32767
+    assert lookup(far)[-1] == 16383

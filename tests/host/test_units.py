@@ -1,8 +1,8 @@
-"""Counts to watts. 50 A rms give 1 V rms; 3.300 V are 4096 codes."""
+"""Steps of 1/8 LSB to amperes, watts and energy. 50 A rms give 1 V rms; 3.300 V are 4096 codes."""
 
 from fractions import Fraction
-from math import sqrt
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,20 +10,10 @@ from fluksometer.domain import units
 
 
 def test_a_clamp_at_its_rating_gives_one_volt():
-    square = Fraction(4096 * 10, 33) ** 2  # LSB^2 of 1 V
-    assert units.rms_a(square, 50) == 50.0
-    assert units.power_w(square, clamp_a=50, voltage_v=230) == 11_500
-    assert units.power_w(square, clamp_a=500, voltage_v=999) == 499_500
-
-
-def test_a_clamp_of_any_rating_is_exact():
-    square = Fraction(4096 * 10, 33) ** 2  # LSB^2 of 1 V
-    clamp_a = Fraction("47.6")
-    assert units.power_w(square, clamp_a=clamp_a, voltage_v=230) == 10_948
-    assert units.rms_a(square, clamp_a) == 47.6
-    assert units.uwh_per_charge(clamp_a=clamp_a, voltage_v=230) * 500 == 476 * units.uwh_per_charge(
-        clamp_a=50, voltage_v=230
-    )
+    lsb_of_1_v = Fraction(4096 * 10, 33)
+    assert units.LSB_V * lsb_of_1_v == 1
+    assert units.watts_per_lsb(clamp_a=50, voltage_v=230) * lsb_of_1_v == 11_500
+    assert units.watts_per_lsb(clamp_a=Fraction("47.6"), voltage_v=230) * lsb_of_1_v == 10_948
 
 
 def test_exact_numbers_are_plain_to_people():
@@ -31,25 +21,36 @@ def test_exact_numbers_are_plain_to_people():
 
 
 def test_offset_does_not_count():
-    codes = [100 + 7, 100 - 7] * 50
-    square = units.mean_square_lsb2(samples=100, sum_sq=sum(c * c for c in codes), sum_lsb=sum(codes))
+    steps = [100 + 8 * 7, 100 - 8 * 7] * 50
+    square = units.mean_square_lsb2(samples=100, sum_sq=sum(x * x for x in steps), sum_steps=sum(steps))
     assert square == 49
 
 
-def test_half_a_watt_is_rounded_up():
-    per_lsb = units.watts_per_lsb(clamp_a=50, voltage_v=230)
-    assert units.power_w((Fraction(1, 2) / per_lsb) ** 2, clamp_a=50, voltage_v=230) == 1
-    assert units.power_w((Fraction(49, 100) / per_lsb) ** 2, clamp_a=50, voltage_v=230) == 0
-    assert units.power_w(Fraction(0), clamp_a=50, voltage_v=230) == 0
+@given(st.lists(st.integers(-16383, 16383), min_size=1, max_size=50))
+def test_the_mean_square_is_exact(steps):
+    found = units.mean_square_lsb2(samples=len(steps), sum_sq=sum(x * x for x in steps), sum_steps=sum(steps))
+    mean = Fraction(sum(steps), len(steps))
+    assert found == sum((x - mean) ** 2 for x in steps) / len(steps) / 64
 
 
-@given(st.integers(0, 2047**2), st.sampled_from([50, 100, 250, 500]), st.integers(1, 999))
-def test_power_agrees_with_floating_point(square, clamp_a, voltage_v):
-    exact = sqrt(square) * 3.3 / 4096 * clamp_a * voltage_v
-    assert abs(units.power_w(Fraction(square), clamp_a=clamp_a, voltage_v=voltage_v) - exact) <= 0.5 + 1e-6
+def test_sums_that_no_samples_have_are_no_negative_square():
+    assert units.mean_square_lsb2(samples=2, sum_sq=0, sum_steps=5) == 0
 
 
-def test_one_watt_for_an_hour_is_a_million_uwh():
-    worth = units.uwh_per_charge(clamp_a=50, voltage_v=230)
-    one_watt_lsb = 1 / units.watts_per_lsb(clamp_a=50, voltage_v=230)
-    assert one_watt_lsb * 1024 * 1000 * 3600 * worth == 1_000_000
+@pytest.mark.parametrize("clamp_a", [50, Fraction("47.6")])
+def test_one_watt_for_an_hour_is_a_million_uwh(clamp_a):
+    one_watt_lsb = 1 / units.watts_per_lsb(clamp_a=clamp_a, voltage_v=230)
+    charge = one_watt_lsb * 8 * 1024 * 1000 * 3600  # 1/1024 step x ms
+    assert charge * units.uwh_per_charge(clamp_a=clamp_a, voltage_v=230) == 1_000_000
+
+
+def test_one_measured_watt_for_an_hour_is_a_million_uwh():
+    lsb2 = 1 / (units.LSB_V * 50 * units.LSB_V * 400)  # V x A
+    total = lsb2 * 16 * 1000 * 3600  # 1/16 LSB^2 x ms
+    assert total * units.uwh_per_energy(clamp_a=50, adapter_v=400) == 1_000_000
+
+
+def test_the_boards_units_fit_together():
+    assert units.STEP2_Q20_PER_LSB2 == units.STEPS**2 * 2**20
+    assert units.PRODUCT_PER_LSB2 == units.STEPS**2 * 16
+    assert units.CHARGE_PER_LSB_S == units.STEPS * 1024 * 1000

@@ -11,7 +11,8 @@ from fluksometer.shared import frame, records
 
 @pytest.mark.parametrize("layout", records.TO_HOST.values(), ids=lambda layout: layout.name)
 def test_every_record_decodes_into_its_reading(layout):
-    values = [max(low, 1) for _name, _code, low, _high in layout.fields] + (["text"] if layout.tail else [])
+    tail = "text" if layout.text else b"\x01\x02"
+    values = [max(low, 1) for _name, _code, low, _high in layout.fields] + ([tail] if layout.tail else [])
     reading = wire.decode(layout.kind, layout.pack(*values))
     names = [one[0] for one in layout.fields] + ([layout.tail] if layout.tail else [])
     assert dataclasses.asdict(reading) == dict(zip(names, values, strict=True))
@@ -23,9 +24,12 @@ def test_a_field_out_of_range_is_a_range_error():
 
 
 def test_requests_are_lines_without_control_bytes():
-    wanted = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24, min_width_us=5000)
+    wanted = BoardSettings(
+        rate_hz=20_000, clamp_ports=7, pulse_ports=24, min_width_us=5000, voltage_port=3, pairs=0b110
+    )
     line = wire.settings_line(3, wanted)
     kind, seq, payload = frame.unseal(frame.unline(line))
-    assert (kind, seq, records.SETTINGS.unpack(payload)) == (0x81, 3, (20_000, 7, 24, 5000))
+    assert (kind, seq, records.SETTINGS.unpack(payload)) == (0x81, 3, (20_000, 7, 24, 5000, 3, 6))
     assert frame.unseal(frame.unline(wire.greet_line(0))) == (0x80, 0, b"")
+    assert frame.unseal(frame.unline(wire.capture_line(1, 0b101, 900))) == (0x84, 1, records.CAPTURE.pack(5, 900))
     assert not {0x01, 0x03, 0x04} & set(line)

@@ -28,7 +28,8 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.readings import BoardLog, Hello
 
-_FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED  # without mains all loads may just be off
+_FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED
+"""Of a clamp; where it sees no mains its loads may just be off. A voltage without mains is an adapter that is not plugged in."""
 _TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
 _LOG_LINES = 60  # of the board's firmware a period
 _CHIPS = {1: "rp2040", 2: "rp2350"}
@@ -59,7 +60,8 @@ class EventLog:
             case BoardSaidHello():
                 self._show_hello(event.hello, event.new_boot)
             case WindowClosed():
-                self._show_flags(event.window.port, event.window.flags)
+                mains = wire.NO_MAINS if event.window.port == event.hello.voltage_port else 0
+                self._show_flags(event.window.port, event.window.flags & (_FAULTS | mains))
             case BoardLogged():
                 self._show_board_log(event.log)
             case HealthReported(health=health):
@@ -131,7 +133,7 @@ class EventLog:
         write("board_log", text=_printable(log.text))
 
     def _show_flags(self, port: int, flags: int) -> None:
-        before, flags = self._flags.get(port, 0), flags & _FAULTS
+        before = self._flags.get(port, 0)
         self._flags[port] = flags
         if flags & ~before:
             self._once(f"clamp_{port}_flags", flags=",".join(wire.flag_names(flags)))

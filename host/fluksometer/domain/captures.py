@@ -12,7 +12,7 @@ from .topics import Message
 from .units import LSB_V
 
 if TYPE_CHECKING:  # NumPy takes its time: not before somebody asks
-    from .linearity import Codes, Values
+    from .arrays import Codes, Values
     from .waveform import Input
 
 HARMONICS_S: Final = 0.18

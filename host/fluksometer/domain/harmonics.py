@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from .linearity import Values
+from .arrays import Values
 from .mains_wave import MODEL_ORDERS, Wave, check_stands_out, cycles_in, step_of, whole_cycles
 
 ORDERS: Final = 15

@@ -4,24 +4,25 @@ A table gives each 12-bit code a corrected value in LSB: 64 straight pieces of 6
 of an RP2040 end a piece, so that its jumps lie between pieces), and what is left of each code beside its piece. The pieces
 alone do not do: the codes of these chips differ in width by 0.2 to 0.4 LSB rms, so that even perfect pieces are wrong by up to
 0.9 % at 1 % of a clamp's range, and pieces of 8 codes around the middle by 0.36 %; with each code's rest it is 0.1 %.
+
+The bridge reads a table at its start: NumPy, which takes a quarter of its time there, is imported by those who compute with it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_args
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, Strict, ValidationError, field_validator
 
 from fluksometer.faults import FileFaults, Table
 
-Values = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint16]
+if TYPE_CHECKING:
+    from .arrays import Codes, Steps, Values
+
 Chip = Literal["rp2040", "rp2350"]
 
 FORMAT: Final = "fluksometer linearity 1"
@@ -38,8 +39,6 @@ LARGEST_STEP: Final = 16383
 """... and adds 16 of their squares in 32 bits."""
 LARGEST_LSB: Final = 64.0
 """No converter that this is for is so far off."""
-
-_CODE: Final = np.arange(CODES, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +58,26 @@ class Linearity:
     segments: tuple[tuple[float, float], ...]
     rests: tuple[int, ...]
 
-    def corrected(self) -> Values:
+    def values(self) -> list[float]:
         """The value of each code in LSB."""
-        line = np.repeat(np.array(self.segments), SEGMENT_CODES, axis=0)
-        within = np.tile(np.arange(SEGMENT_CODES), SEGMENTS)
-        corrected: Values = _CODE + line[:, 0] + line[:, 1] * within + np.array(self.rests) / REST_STEPS
-        return corrected
+        lines = (self.segments[code // SEGMENT_CODES] for code in range(CODES))
+        return [
+            code + offset + slope * (code % SEGMENT_CODES) + rest / REST_STEPS
+            for code, (offset, slope), rest in zip(range(CODES), lines, self.rests, strict=True)
+        ]
+
+    def corrected(self) -> "Values":
+        """The same as an array."""
+        import numpy as np
+
+        return np.array(self.values())
 
     @classmethod
-    def of(cls, corrected: Values, **about: Any) -> "Linearity":
+    def of(cls, corrected: "Values", **about: Any) -> "Linearity":
         """The table nearest to these values of all codes."""
-        error = (corrected - _CODE).reshape(SEGMENTS, SEGMENT_CODES)
+        import numpy as np
+
+        error = (corrected - np.arange(CODES)).reshape(SEGMENTS, SEGMENT_CODES)
         within = np.arange(SEGMENT_CODES) - (SEGMENT_CODES - 1) / 2
         slopes = np.round(error @ within / (within @ within), 6)
         offsets = np.round(error.mean(axis=1) + slopes * within[0], 4)
@@ -79,25 +87,42 @@ class Linearity:
         return cls(segments=segments, rests=tuple(rests.tolist()), **about)
 
 
-def lookup(table: Linearity, steps: int = LOOKUP_STEPS) -> npt.NDArray[np.int16]:
-    """For each code ``steps`` x (corrected - 2048), within +-16383: what the metering core reads.
+def steps_of(table: Linearity) -> tuple[int, ...]:
+    """For each code 8 x (corrected - 2048), within +-16383: what the metering core reads.
 
     Rounding is handed on from code to code, outwards from the middle, so that it never adds up: for the smallest currents this
     is worth another bit (error at 1 % of range 0.08 % instead of 0.2 % with steps of 1/8 LSB).
     """
-    exact = (table.corrected() - MIDDLE) * steps
-    total = np.empty(CODES)
-    total[MIDDLE:] = np.diff(np.rint(np.cumsum(exact[MIDDLE:])), prepend=0)
-    total[:MIDDLE] = np.diff(np.rint(np.cumsum(exact[MIDDLE - 1 :: -1])), prepend=0)[::-1]
-    return np.clip(total, -LARGEST_STEP, LARGEST_STEP).astype(np.int16)
+    exact = [(value - MIDDLE) * LOOKUP_STEPS for value in table.values()]
+    above = _rounded_together(exact[MIDDLE:])
+    below = _rounded_together(reversed(exact[:MIDDLE]))
+    return tuple(max(-LARGEST_STEP, min(LARGEST_STEP, step)) for step in (*reversed(below), *above))
 
 
-def lsb_of(codes: Codes, table: Linearity | None) -> Values:
+def _rounded_together(values: Iterable[float]) -> list[int]:
+    """Whole numbers whose running sum is never more than a half off."""
+    found, total, rounded = [], 0.0, 0
+    for value in values:
+        total += value
+        before, rounded = rounded, round(total)
+        found.append(rounded - before)
+    return found
+
+
+def lookup(table: Linearity) -> "Steps":
+    """The same as an array, as the metering core takes it (metering.py)."""
+    import numpy as np
+
+    return np.array(steps_of(table), dtype=np.int16)
+
+
+def lsb_of(codes: "Codes", table: Linearity | None) -> "Values":
     """What these codes mean in LSB, or the codes themselves without a table. Raises ValueError when a code exceeds 4095."""
+    import numpy as np
+
     if codes.size and int(codes.max()) >= CODES:
         raise ValueError(f"code {int(codes.max())} exceeds {CODES - 1}: these are not 12-bit samples")
-    values: Values = (_CODE if table is None else table.corrected())[codes]
-    return values
+    return codes.astype(np.float64) if table is None else table.corrected()[codes]
 
 
 # Tables in files

@@ -19,7 +19,8 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from .linearity import CODES, MIDDLE, Codes, Linearity, Values
+from .arrays import Codes, Values
+from .linearity import CODES, MIDDLE, Linearity
 
 RESIDUAL_LIMIT_LSB: Final = 0.5
 HIDDEN_LIMIT: Final = 0.01

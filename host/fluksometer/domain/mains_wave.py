@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from .linearity import Values
+from .arrays import Values
 
 LOWEST_HZ: Final = 45.0
 HIGHEST_HZ: Final = 65.0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final, Protocol
+from typing import Protocol
 
 from .phases import third_mean_square, without_neutral_w
 from .power import (
@@ -21,7 +21,6 @@ from .readings import PAIRS, ClampWindow, PairWindow
 from .registers import Growth
 from .sensors import Sensor, SensorClass
 from .units import (
-    CHARGE_PER_LSB_S,
     LSB_V,
     PRODUCT_PER_LSB2,
     UWH_PER_WS,
@@ -31,6 +30,8 @@ from .units import (
 )
 
 PairPorts = tuple[int, int]
+NOMINAL_HZ = 50.0
+"""Of the mains, until a window has told better."""
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Moment:
     t_us: int
     rate_hz: int
     clamp_ports: tuple[int, ...]  # all that are sampled, ascending
+    frequency_hz: float = NOMINAL_HZ  # of the mains: of these windows, or the last one known
     windows: dict[int, ClampWindow] = field(default_factory=dict)
     pairs: dict[PairPorts, PairWindow] = field(default_factory=dict)
 
@@ -78,12 +80,11 @@ class Meter(Protocol):
         ...
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
-        """The value to show; None where the moment tells none. All that ``ports`` and ``pairs`` name is there."""
+        """The value to show; None where the moment tells none. All that ``ports`` and ``pairs`` name is there.
+
+        Raises ValueError or OverflowError when the numbers are such as no board measures.
+        """
         ...
-
-
-_CHARGE_FALL: Final = 100 * CHARGE_PER_LSB_S
-"""Noise a little below its floor makes a window's charge negative by a fraction of 1 LSB x s; 100 of them is no noise."""
 
 
 def _mean_square(window: ClampWindow) -> float:
@@ -96,7 +97,11 @@ def _shown_a(window: ClampWindow, calibration: InputCalibration, clamp_a: Fracti
 
 
 class ApparentMeter:
-    """Current x assumed voltage of one clamp, or of one clamp a phase: apparent power, direction unknown."""
+    """Current x assumed voltage of one clamp, or of one clamp a phase: apparent power, direction unknown.
+
+    Where noise alone is a little below its floor the board's charge falls, for hours without end while nobody reads it.
+    That is no fault: ``EnergyTotal`` never falls and forgets all but 1 Wh of it.
+    """
 
     pairs: tuple[PairPorts, ...] = ()
 
@@ -104,17 +109,12 @@ class ApparentMeter:
         self.ports = sensor.ports
         self.total: EnergyTotal = EnergyTotal()
         self._sensor = sensor
-        self._growth = {port: Growth(_CHARGE_FALL) for port in self.ports}
-
-    @property
-    def refused(self) -> int:
-        """As Meter."""
-        return sum(growth.refused for growth in self._growth.values())
+        self.refused = 0
+        self._charge = dict.fromkeys(self.ports, 0)  # of this boot, as seen last
 
     def begin_boot(self) -> None:
         """As Meter."""
-        for growth in self._growth.values():
-            growth.begin_boot()
+        self._charge = dict.fromkeys(self.ports, 0)
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Apparent power in W, as Meter."""
@@ -123,9 +123,7 @@ class ApparentMeter:
         shown_w = 0.0
         for port in self.ports:
             window, calibration = moment.windows[port], calibrations[port]
-            grown = self._growth[port].take(window.charge)
-            if grown is None:
-                return None
+            grown, self._charge[port] = window.charge - self._charge[port], window.charge
             self.total.add(grown * unit_uwh * calibration.gain)
             shown_w += _shown_a(window, calibration, clamp_a) * voltage_v
         return shown_w
@@ -162,11 +160,8 @@ class RealMeter:
         if grown is None:
             return None
         self.total.add(grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain)
-        frequency_hz = _frequency_hz(moment.windows[sensor.port])
-        if frequency_hz is None:
-            return None
         scale = pair_scale(sensor, adapter, moment.clamp_ports, calibrations)
-        active_w = electrical(_moments(moment, self.pairs[0], frequency_hz), scale).active_w
+        active_w = electrical(_moments(moment, self.pairs[0]), scale).active_w
         return active_w if sensor.direction == "import" else max(0.0, -active_w)
 
 
@@ -187,10 +182,7 @@ class StarlessMeter:
         """Total power in W, as Meter."""
         squares = [self._square_a2(moment.windows[port], calibrations[port]) for port in self.ports]
         if self.pairs:
-            product_a2 = self._product_a2(moment, calibrations)
-            if product_a2 is None:
-                return None
-            squares.append(third_mean_square(squares[0], squares[1], product_a2))
+            squares.append(third_mean_square(squares[0], squares[1], self._product_a2(moment, calibrations)))
         power_w = without_neutral_w(squares, self._sensor.voltage_v)
         duration_s = Fraction(moment.windows[self.ports[0]].samples, moment.rate_hz)
         self.total.add(Fraction(power_w) * duration_s * UWH_PER_WS)
@@ -200,13 +192,10 @@ class StarlessMeter:
         unit_a = float(LSB_V * self._sensor.clamp_a * calibration.gain)
         return (_mean_square(window) - calibration.floor_lsb2) * unit_a**2
 
-    def _product_a2(self, moment: Moment, calibrations: Calibrations) -> float | None:
-        frequency_hz = _frequency_hz(moment.windows[self.ports[0]])
-        if frequency_hz is None:
-            return None
+    def _product_a2(self, moment: Moment, calibrations: Calibrations) -> float:
         a, b = self.pairs[0]
-        delay = pair_delay_deg(self.pairs[0], moment.clamp_ports, moment.rate_hz, frequency_hz, calibrations)
-        c0, c1 = compensation(delay, frequency_hz, moment.rate_hz)
+        delay = pair_delay_deg(self.pairs[0], moment.clamp_ports, moment.rate_hz, moment.frequency_hz, calibrations)
+        c0, c1 = compensation(delay, moment.frequency_hz, moment.rate_hz)
         pair = moment.pairs[self.pairs[0]]
         units_a = [float(LSB_V * self._sensor.clamp_a * calibrations[port].gain) for port in (a, b)]
         return (c0 * pair.product + c1 * pair.lagged) / PRODUCT_PER_LSB2 * units_a[0] * units_a[1]
@@ -267,18 +256,14 @@ def pair_delay_deg(
     return delay_deg(lead_a_deg=calibrations[a].phase_deg, lead_b_deg=calibrations[b].phase_deg, skew_deg=skew)
 
 
-def _frequency_hz(window: ClampWindow) -> float | None:
-    return window.frequency_mhz / 1000 or None
-
-
-def _moments(moment: Moment, ports: PairPorts, frequency_hz: float) -> PairMoments:
+def _moments(moment: Moment, ports: PairPorts) -> PairMoments:
     pair = moment.pairs[ports]
     return PairMoments(
         variance_a=_mean_square(moment.windows[ports[0]]),
         variance_b=_mean_square(moment.windows[ports[1]]),
         product=pair.product / PRODUCT_PER_LSB2,
         lagged=pair.lagged / PRODUCT_PER_LSB2,
-        frequency_hz=frequency_hz,
+        frequency_hz=moment.frequency_hz,
         rate_hz=moment.rate_hz,
     )
 

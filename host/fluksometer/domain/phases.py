@@ -27,11 +27,6 @@ def clamps_fault(mode: PhaseMode, clamps: int) -> str | None:
     return f"{mode} needs {wanted} clamps, not {clamps}"
 
 
-def with_neutral_w(currents_a: Sequence[float], voltage_v: float) -> float:
-    """``3p+n``: the phases' apparent powers added up; ``voltage_v`` from line to neutral."""
-    return sum(currents_a) * voltage_v
-
-
 def third_mean_square(first: float, second: float, product: float) -> float:
     """Mean square of the third line's current, which is minus the sum of the other two; all in one unit squared.
 
@@ -74,18 +69,9 @@ def _area(ordered_squares: Sequence[float]) -> float:
 
 ManualRule = Literal["two-clamp", "three-clamp"]
 MANUAL_RULES: Final[dict[ManualRule, tuple[int, float]]] = {"two-clamp": (2, 230.0), "three-clamp": (3, 133.0)}
-"""Clamps, and the volts that each one's current is multiplied with."""
+"""Clamps, and the volts that each one's current is multiplied with: what the original device's manual advises.
 
-
-def manual_rule_w(rule: ManualRule, currents_a: Sequence[float]) -> float:
-    """What the original device's manual advises for three lines without a neutral: rms currents x a voltage, added up.
-
-    Errors over the same mixes as in ``without_neutral_w``: ``two-clamp`` reads 28 % high on average and 100 % at most
-    (a load between the clamped lines counts twice; an even three-phase load 15 %); ``three-clamp`` 11 % on average and
-    15.7 % at most (one load alone), an even three-phase load 0.2 %. Raises ValueError when the number of currents is
-    not the rule's.
-    """
-    clamps, voltage_v = MANUAL_RULES[rule]
-    if len(currents_a) != clamps:
-        raise ValueError(f"{rule} takes {clamps} currents, not {len(currents_a)}")
-    return sum(currents_a) * voltage_v
+Errors over the same mixes as in ``without_neutral_w``: ``two-clamp`` reads 28 % high on average and 100 % at most (a
+load between the clamped lines counts twice; an even three-phase load 15 %); ``three-clamp`` 11 % on average and 15.7 %
+at most (one load alone), an even three-phase load 0.2 %.
+"""

@@ -21,8 +21,6 @@ from math import copysign, cos, isfinite, radians, sin, sqrt
 from statistics import fmean
 from typing import Final
 
-from .units import UWH_PER_WS
-
 Q14: Final = 1 << 14
 SHOWN_FROM_SE: Final = 3.0
 """Below so many standard errors zero is shown: noise alone exceeds them in one window of 740 (normal distribution)."""
@@ -333,27 +331,3 @@ class EnergyTotal:
             raise OverflowError(f"{self.uwh} uWh and {whole} more exceed 64 bits")
         self.uwh += whole
         self.rest_uwh = rest - whole
-
-
-class EnergyRegister:
-    """Import and export apart, as an electronic meter counts them: by the sign of each window's power.
-
-    imported.uwh + imported.rest_uwh is exactly the sum of the positive windows, exported that of the negative ones:
-    what P does to the one, -P does to the other. Where nothing tells the direction (no voltage channel) use one
-    EnergyTotal instead.
-    """
-
-    def __init__(self, imported: EnergyTotal | None = None, exported: EnergyTotal | None = None) -> None:
-        self.imported = imported or EnergyTotal()
-        self.exported = exported or EnergyTotal()
-
-    def add(self, power_w: float | Fraction, duration_s: Fraction) -> None:
-        """Take one window. A float stands for exactly the number it is.
-
-        Raises ValueError for a negative duration or when power isn't a number, OverflowError as ``EnergyTotal.add`` or
-        when power isn't finite.
-        """
-        if duration_s < 0:
-            raise ValueError(f"a window can't last {duration_s} s")
-        energy_uwh = Fraction(power_w) * duration_s * UWH_PER_WS
-        (self.imported if energy_uwh > 0 else self.exported).add(abs(energy_uwh))

@@ -7,14 +7,10 @@ from .readings import PulseCount
 
 
 class Growth:
-    """How far a counter of the board that runs since its boot went since it was seen last.
+    """How far a counter of the board that runs since its boot, and never falls, went since it was seen last."""
 
-    It may fall by ``fall`` at most, where that means something.
-    """
-
-    def __init__(self, fall: int = 0) -> None:
-        self.refused = 0  # values that fell further without a new boot
-        self._fall = fall
+    def __init__(self) -> None:
+        self.refused = 0  # values that fell without a new boot
         self._last = 0
 
     def begin_boot(self) -> None:
@@ -22,8 +18,8 @@ class Growth:
         self._last = 0
 
     def take(self, value: int) -> int | None:
-        """Growth since the last value; since zero after a boot. None when it fell too far: refused and counted."""
-        if value < self._last - self._fall:
+        """Growth since the last value; since zero after a boot. None when it fell: refused and counted."""
+        if value < self._last:
             self.refused += 1
             return None
         grown, self._last = value - self._last, value

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from .board_clock import SecondStamp
 from .gauge import PulseGauge
-from .meters import Calibrations, InputCalibration, Meter, Moment, meter_of
+from .meters import NOMINAL_HZ, Calibrations, InputCalibration, Meter, Moment, meter_of
 from .power import rounded
 from .readings import ClampWindow, Hello, PairWindow, PulseCount
 from .registers import PulseRegister
@@ -23,12 +23,13 @@ class MeteredSensor:
         self.meter = meter
         self.stamps = (SecondStamp(_EARLY_S), SecondStamp(_EARLY_S))  # gauge, counter
         self._done_us = -1
+        self._absurd = 0
         self._published_wh: int | None = None
 
     @property
     def refused(self) -> int:
-        """Windows whose board counter went backwards."""
-        return self.meter.refused
+        """Windows whose board counter went backwards, or whose numbers no board measures."""
+        return self.meter.refused + self._absurd
 
     def begin_boot(self) -> None:
         """The board has started anew: its counters and its clock begin at zero again."""
@@ -41,7 +42,11 @@ class MeteredSensor:
         if not complete or moment.t_us == self._done_us:
             return []
         self._done_us = moment.t_us
-        value = self.meter.take(moment, calibrations)
+        try:
+            value = self.meter.take(moment, calibrations)
+        except (ValueError, OverflowError):
+            self._absurd += 1
+            return []
         if end_s is None:
             return []
         messages = []
@@ -115,6 +120,7 @@ class SensorBank:
         self.pulses = {s.port: PulseSensor(s) for s in enabled if s.sensor_class is SensorClass.PULSE}
         self.calibrations: Calibrations = plain_calibrations(analog)
         self._moment: Moment | None = None
+        self._frequency_hz = NOMINAL_HZ  # as measured last
 
     @property
     def refused(self) -> int:
@@ -123,6 +129,7 @@ class SensorBank:
 
     def begin_boot(self) -> None:
         """The board has started anew: its counters begin at zero again."""
+        self._moment = None
         for one in self._all():
             one.begin_boot()
 
@@ -130,6 +137,8 @@ class SensorBank:
         """Messages that became possible with a clamp window."""
         moment = self._moment_at(hello, window.t_us)
         moment.windows[window.port] = window
+        if window.frequency_mhz:
+            moment.frequency_hz = self._frequency_hz = window.frequency_mhz / 1000
         return self._take_moment(moment, end_s)
 
     def take_pair(self, hello: Hello, pair: PairWindow, end_s: float | None) -> list[Message]:
@@ -154,7 +163,7 @@ class SensorBank:
     def _moment_at(self, hello: Hello, t_us: int) -> Moment:
         if self._moment is None or self._moment.t_us != t_us:
             ports = tuple(port for port in (1, 2, 3) if hello.clamp_ports >> (port - 1) & 1)
-            self._moment = Moment(t_us, hello.rate_hz, ports)
+            self._moment = Moment(t_us, hello.rate_hz, ports, self._frequency_hz)
         return self._moment
 
     def _take_moment(self, moment: Moment, end_s: float | None) -> list[Message]:

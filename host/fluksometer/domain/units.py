@@ -5,7 +5,6 @@ So 1 LSB is 3.3 / 4096 V.
 """
 
 from fractions import Fraction
-from math import isqrt, sqrt
 
 LSB_V = Fraction(33, 10) / 4096
 STEPS = 8  # the board's sums count steps of 1/8 LSB
@@ -24,17 +23,6 @@ def mean_square_lsb2(*, samples: int, sum_sq: int, sum_steps: int) -> Fraction:
 def watts_per_lsb(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
     """Power that one LSB rms stands for, with the voltage taken as constant."""
     return LSB_V * clamp_a * voltage_v
-
-
-def rms_a(mean_square: Fraction, clamp_a: Fraction | int) -> float:
-    """Current in A rms, for people to read."""
-    return sqrt(mean_square) * float(LSB_V) * clamp_a
-
-
-def power_w(mean_square: Fraction, *, clamp_a: Fraction | int, voltage_v: int) -> int:
-    """Current x voltage in whole watts, a half rounded up; no float is involved."""
-    square = mean_square * watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) ** 2
-    return (isqrt(4 * square.numerator // square.denominator) + 1) // 2
 
 
 def uwh_per_energy(*, clamp_a: Fraction | int, adapter_v: Fraction | int) -> Fraction:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .linearity import Values
+from .arrays import Values
 from .mains_wave import UnfitCapture, Wave, check, check_stands_out, step_of, whole_cycles
 
 _ORDERS: Final = 15
