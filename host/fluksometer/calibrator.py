@@ -41,9 +41,12 @@ class Calibrator:
 
     def for_board(self, hello: Hello) -> BoardCalibration:
         """What this board has to know."""
-        self._enter(uid_of(hello))
-        table = self._tables.get(hello.chip, IDENTITY)
-        return board_calibration(hello, self.known(hello), table, mains_hz=self._mains_hz)
+        self._enter(hello)
+        return board_calibration(hello, self.known(hello), self.table(hello), mains_hz=self._mains_hz)
+
+    def table(self, hello: Hello) -> tuple[int, ...]:
+        """Steps of each code of this board's converter."""
+        return self._tables.get(hello.chip, IDENTITY)
 
     def known(self, hello: Hello) -> Calibrations:
         """What to use for each port of this board."""
@@ -53,8 +56,7 @@ class Calibrator:
         """Look at a window of a clamp; True when its noise floor has become another one."""
         if window.port not in self._clamps:
             return False
-        if self._uid != uid_of(hello):
-            self._uid, self._learners = uid_of(hello), {}
+        self._enter(hello)
         kept = self._book.port(self._uid, window.port).floor_lsb2
         before = kept.value if kept else None
         learner = self._learners.setdefault(window.port, FloorLearner(before or None))
@@ -65,10 +67,20 @@ class Calibrator:
         floor = learner.floor or 0.0
         if before is not None and abs(floor - before) < WORTH_TELLING * before:
             return False
-        self._keep(window.port, floor)
+        if not self.reread():  # what somebody has just written counts more
+            self._keep(window.port, floor)
         return True
 
-    def _enter(self, uid: str) -> None:
+    def _enter(self, hello: Hello) -> None:
+        uid = uid_of(hello)
+        if uid == self._uid:
+            return
+        self._uid, self._learners = uid, {}
+        if self._tables and hello.chip not in self._tables:
+            _log.warning(
+                "linearity_not_used", uid=uid, reason="board.linearity has no table for the chip of this board"
+            )
+        self.reread()
         if uid not in self._book.boards:
             self._book = self._book.with_board(uid)
             self._write()

@@ -87,14 +87,15 @@ class LinkSession:
         """The link has just been opened: whatever was half received is gone, and the board has to say hello."""
         self._deframer = wire.make_deframer()
         self._outgoing.clear()
-        self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
+        self._forget_wish()
         self._quiet_at_s, self._silent_at_s = None, now_s + SILENT_S
         self._prompt_seen = self._wire_differs = False
         self._joining = True
         self._ask_hello(now_s)
 
     def close(self) -> None:
-        """The link is gone: nothing is asked and nobody is called silent until it is open again."""
+        """The link is gone: nothing is asked, nobody is there and nobody is called silent until it is open again."""
+        self.hello = None
         self._greet_at_s = self._wish_at_s = self._quiet_at_s = self._silent_at_s = None
         self._outgoing.clear()
 
@@ -103,8 +104,12 @@ class LinkSession:
         self._send(wire.capture_line(self._next_seq, ports, sets))
 
     def recalibrate(self, now_s: float) -> list[Event]:
-        """The calibration has changed: give the board the new one."""
-        return self._wish(self.hello, now_s) if self.hello else []
+        """The calibration has changed: give the board the new one, also a board that refused what it was asked before."""
+        if self.hello is None:
+            return []
+        if self._wish_at_s is None:
+            self._forget_wish()
+        return self._wish(self.hello, now_s)
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""
@@ -233,7 +238,7 @@ class LinkSession:
         new_boot = hello.boot_id != self._boot_id or hello.t_us + CLOCK_FELL_US < self._latest_t_us
         if new_boot:
             self._boot_id, self._expected_seq = hello.boot_id, None
-            self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
+            self._forget_wish()
         self._latest_t_us = hello.t_us
         missed = self._missed_before(seq)
         if missed is None:  # the same boot, yet an older number: go on from here
@@ -249,13 +254,16 @@ class LinkSession:
     def _wish(self, hello: Hello, now_s: float) -> list[Event]:
         stage, self._wish_why = self._shortfall(hello)
         if stage == _CONTENT:
-            self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
+            self._forget_wish()
             return []
-        if stage > self._wish_stage:
+        if stage != self._wish_stage:
             self._wish_tries = 0
         elif self._wish_at_s is not None and not _due(self._wish_at_s, now_s):
             return []  # asked already, and this may be the answer to an earlier question: give it its time
         return self._ask(hello, now_s)
+
+    def _forget_wish(self) -> None:
+        self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
 
     def _shortfall(self, hello: Hello) -> tuple[int, str]:
         if hello.settings != self.wanted:
@@ -280,6 +288,10 @@ class LinkSession:
         self._send(wire.greet_line(self._next_seq))
 
     def _ask(self, hello: Hello, now_s: float) -> list[Event]:
+        stage, _why = self._shortfall(hello)
+        if stage == _CONTENT:  # what was asked for has been taken back meanwhile
+            self._forget_wish()
+            return []
         if self._wish_tries >= TRIES:
             first_time = self._wish_tries == TRIES
             self._wish_tries += 1
@@ -287,7 +299,7 @@ class LinkSession:
             return [SettingsRefused(self._wish_why)] if first_time else []
         self._wish_tries += 1
         self._wish_why = "no answer"
-        self._wish_stage = self._shortfall(hello)[0]
+        self._wish_stage = stage
         self._wish_at_s = now_s + (TABLE_ANSWER_S if self._wish_stage == _TABLE else ANSWER_S)
         calibration = self._calibration_of(hello)
         if self._wish_stage == _SETTINGS:

@@ -164,6 +164,7 @@ class Bridge:
         while True:
             for event in await self._next_events():
                 self._take(event)
+            self._serve_captures()
             self._link.write(self._session.data_to_send())
 
     async def _watch_broker(self) -> None:
@@ -197,9 +198,11 @@ class Bridge:
     # --- the link ---
 
     async def _next_events(self) -> list[Event]:
-        # Waits for news or for the session's next deadline, whichever is first.
-        deadline_s = self._session.next_deadline_s()
-        timeout_s = None if deadline_s is None else max(0.0, deadline_s - host_time().mono_s)
+        # Waits for news or for the next deadline of session or desk, whichever is first.
+        deadlines_s = [
+            one for one in (self._session.next_deadline_s(), self._desk.next_deadline_s()) if one is not None
+        ]
+        timeout_s = max(0.0, min(deadlines_s) - host_time().mono_s) if deadlines_s else None
         try:
             async with asyncio.timeout(timeout_s):
                 news = await self._news.get()
@@ -218,7 +221,7 @@ class Bridge:
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
             case Received(topic=topic, payload=payload):
-                self._ask_capture(self._desk.want(topic, payload, self._session.hello, host_time().mono_s))
+                self._desk.want(topic, payload)
             case _:
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
         return []
@@ -275,16 +278,17 @@ class Bridge:
 
     # --- captures ---
 
-    def _ask_capture(self, ask: tuple[int, int] | None) -> None:
+    def _serve_captures(self) -> None:
+        messages, ask = self._desk.step(self._session.hello, host_time().mono_s)
+        self._publish_all(messages)
         if ask:
             self._session.capture(*ask)
 
     def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
-        table = self._calibrator.for_board(hello).table
+        table = self._calibrator.table(hello)
         message = self._desk.take(raw, self._bank.calibrations, table)
         if message:
             self._publish(message)
-            self._ask_capture(self._desk.next(hello, host_time().mono_s))
 
     # --- MQTT ---
 

@@ -31,7 +31,9 @@ def make_hello(**given):
     return Hello(**fields | given)
 
 
-def make_window(*, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, flags=0, frequency_mhz=50_000):
+def make_window(
+    *, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, flags=0, frequency_mhz=50_000, sum_sq=None
+):
     steps = 8 * rms_lsb
     return ClampWindow(
         port=port,
@@ -39,7 +41,7 @@ def make_window(*, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, 
         t_us=t_us,
         gap_samples=0,
         charge=charge,
-        sum_sq=steps**2 * samples,
+        sum_sq=steps**2 * samples if sum_sq is None else sum_sq,
         sum_=0,
         samples=samples,
         frequency_mhz=frequency_mhz,

@@ -1,7 +1,7 @@
 """Which lines a person sees."""
 
 import structlog
-from host.making import make_hello, make_window
+from host.making import make_hello, make_pair, make_window
 
 from fluksometer.adapters.event_log import EventLog
 from fluksometer.domain.link_events import (
@@ -10,12 +10,14 @@ from fluksometer.domain.link_events import (
     BoardSaidHello,
     FramesDropped,
     HealthReported,
+    PairClosed,
+    RawCame,
     RecordsMissed,
     TextSeen,
     WindowClosed,
     WireVersionDiffers,
 )
-from fluksometer.domain.readings import BoardLog, Health
+from fluksometer.domain.readings import BoardLog, Health, RawCodes
 
 HELLO = make_hello()
 
@@ -46,6 +48,17 @@ def test_flags_are_shown_when_they_appear():
     windows = [WindowClosed(HELLO, make_window(flags=flags)) for flags in (0, 1, 1, 5)]
     lines = shown(*windows[:3], None, windows[3])
     assert [line["flags"] for line in lines] == ["clipped", "clipped,no_signal"]
+
+
+def test_a_voltage_without_mains_is_told_and_a_clamp_without_is_not():
+    hello = make_hello(voltage_port=3)
+    lines = shown(*(WindowClosed(hello, make_window(port=port, flags=16)) for port in (1, 2, 3, 3)))
+    assert [(line["event"], line["flags"]) for line in lines] == [("clamp_3_flags", "no_mains")]
+
+
+def test_pairs_and_captures_are_no_news():
+    raw = RawCodes(port=1, t_us=0, rate_hz=1, first=0, total=1, codes=b"")
+    assert shown(PairClosed(HELLO, make_pair()), RawCame(HELLO, raw)) == []
 
 
 def test_words_of_the_board_keep_their_level_and_lose_control_characters():

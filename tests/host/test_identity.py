@@ -22,6 +22,23 @@ def test_ids_are_made_once_and_kept(tmp_path):
     assert [one.name for one in folder.iterdir()] == [FILE_NAME]  # nothing half-written is left
 
 
+def test_what_a_clamp_exports_has_an_id_of_its_own(tmp_path):
+    kept = Identity(tmp_path)
+    ids = [
+        kept.sensor_id(1, SensorClass.ANALOG),
+        kept.sensor_id(1, SensorClass.ANALOG, "export"),
+        kept.sensor_id(1, SensorClass.VOLTAGE),
+    ]
+    assert len(set(ids)) == 3
+    assert Identity(tmp_path).sensor_id(1, SensorClass.ANALOG, "import") == ids[0]  # as before there were directions
+    assert Identity(tmp_path).sensor_id(1, SensorClass.ANALOG, "export") == ids[1]
+    assert set(json.loads((tmp_path / FILE_NAME).read_text())["sensors"]) == {
+        "1 analog",
+        "1 analog export",
+        "1 voltage",
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [

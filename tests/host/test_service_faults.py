@@ -13,6 +13,8 @@ from host.rig import environment, free_port, wait_until
 from host.test_service import child_of, greeted
 
 from fluksometer import service
+from fluksometer.adapters.calibration_file import CalibrationFile
+from fluksometer.calibrator import Calibrator
 from fluksometer.config import Config
 from fluksometer.errors import Failure
 from fluksometer.faults import parse_toml
@@ -76,7 +78,7 @@ def test_an_id_given_twice_is_a_fault(rig):
     assert (done.returncode, done.stderr) == (2, f"{config}: sensor[1].id: {made} is that of sensor[0] too\n")
 
 
-def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys):
+def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys, tmp_path):
     class Broken:
         published = 0
 
@@ -99,7 +101,8 @@ def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys)
         Config,
         source="",
     )
-    bridge = Bridge(config, device_id="0" * 32, sensors=[])
+    calibrator = Calibrator(CalibrationFile(tmp_path), [], {}, mains_hz=50)
+    bridge = Bridge(config, device_id="0" * 32, sensors=[], calibrator=calibrator)
     with pytest.raises(Failure, match=r"the thread mqtt died of ZeroDivisionError: integer division"):
         asyncio.run(bridge.run())
     assert "Traceback" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 from host.making import make_hello, make_pulse_sensor, make_sensor
 
 from fluksometer.domain import topics
-from fluksometer.domain.sensors import Medium
+from fluksometer.domain.sensors import Medium, SensorClass
 
 SID = "0123456789abcdef0123456789abcdef"
 
@@ -50,7 +50,7 @@ def test_sensor_config_bytes():
         '"max_provisioned_sensors":6,"max_analog_sensors":3,"phase":1},'
         '"daemon":{"enable_wan_branch":0,"enable_lan_branch":1,"enable_remote_upgrade":0},'
         f'"1":{{"id":"{SID}","enable":1,"class":"analog","type":"electricity","function":"clamp 1","port":[1],'
-        '"data_type":"counter","rid":0,"voltage":230,"current":50},'
+        '"data_type":"counter","rid":0,"voltage":230,"current":50,"phase":"1p","direction":"import"},'
         f'"4":{{"id":"{"1" * 32}","enable":0,"class":"pulse","type":"water","function":"0x1A","port":[4],'
         '"data_type":"counter","rid":0,"constant":0.5}}'
     )
@@ -69,4 +69,29 @@ def test_a_whole_constant_is_an_integer():
 @pytest.mark.parametrize(("clamp_a", "text"), [(Fraction(100), "100"), (Fraction("47.6"), "47.6")])
 def test_a_clamp_is_published_as_a_plain_number(clamp_a, text):
     payload = topics.sensor_config("d" * 32, "home", "0.1.0", [make_sensor(clamp_a=clamp_a)], None).payload
-    assert f'"current":{text}}}' in payload
+    assert f'"current":{text},' in payload
+
+
+def test_a_voltage_has_a_gauge_in_volts_and_no_counter():
+    mains = make_sensor(port=3, sensor_class=SensorClass.VOLTAGE, adapter_v=Fraction("400.5"), function="mains")
+    assert topics.gauge(mains, 1_700_000_000, 231).payload == '[1700000000,231,"V"]'
+    section = sections([mains])["3"]
+    assert (section["class"], section["data_type"], section["adapter"]) == ("voltage", "gauge", 400.5)
+    assert "current" not in section
+
+
+def test_power_has_a_sign():
+    assert topics.gauge(make_sensor(), 1_700_000_000, -2400).payload == '[1700000000,-2400,"W"]'
+
+
+def test_the_second_sensor_of_a_port_has_a_section_behind_the_ports():
+    out = make_sensor(direction="export", function="out", sensor_id="e" * 32)
+    three = make_sensor(port=2, further_ports=(3,), phases="3p-n", function="lines", sensor_id="3" * 32)
+    found = sections([make_sensor(), out, three, make_pulse_sensor(sensor_id="4" * 32)])
+    assert [key for key in found if key.isdigit()] == ["1", "6", "2", "4"]
+    assert (found["6"]["port"], found["6"]["direction"]) == ([1], "export")
+    assert (found["2"]["port"], found["2"]["phase"]) == ([2, 3], "3p-n")
+
+
+def sections(sensors):
+    return json.loads(topics.sensor_config("d" * 32, "home", "0.1.0", sensors, None).payload)

@@ -108,7 +108,16 @@ def answer(
             inputs = [_input(port, sensors[port], float(known[port].gain)) for port in ports]
             told = waveform(values, capture.rate_hz, inputs)
     except ValueError as error:  # UnfitCapture is one
-        told = {"error": str(error)}
+        return refusal(request, str(error), device_id)
+    return _message(request, told, device_id)
+
+
+def refusal(request: Request, reason: str, device_id: str) -> Message:
+    """What to publish when there is no answer, for people to read."""
+    return _message(request, {"error": reason}, device_id)
+
+
+def _message(request: Request, told: dict[str, Any], device_id: str) -> Message:
     topic = f"/device/{device_id}/harmonics/{request.port}" if request.port else f"/device/{device_id}/waveform"
     return Message(topic, json.dumps(told, separators=(",", ":")), retain=False)
 
