@@ -27,24 +27,22 @@ def test_the_ring_holds_a_quarter_of_a_second_within_its_limits():
         assert len(ring.ring) == samples
 
 
-def test_without_memory_it_stays_as_long_as_it_was():
+def test_without_memory_it_becomes_as_long_as_it_can():
     ring, _registers, _dma = make()
     ring.fit(100000)
     allocate = ring._allocate
 
     def short_of_memory(samples):
         ring.ring = None
-        if samples > 25000:
+        if samples > 40000:
             raise MemoryError
         allocate(samples)
 
     ring._allocate = short_of_memory
-    try:
-        ring.fit(300000)
-    except MemoryError:
-        assert len(ring.ring) == 25000
-    else:
-        raise AssertionError("no MemoryError")
+    ring.fit(300000)
+    assert len(ring.ring) == 60000 * 3 // 4 * 3 // 4
+    ring.fit(60000)
+    assert len(ring.ring) == 15000
 
 
 def test_inputs_are_converted_in_turn_from_the_lowest_on():

@@ -131,9 +131,17 @@ def test_settings_without_memory_for_their_ring_leave_the_former_in_force():
     rig.ring.most_hz = 30000
     rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)
     records = rig.run(100, lambda: rig.sample(1100))
-    assert said(records) == ["refused: settings.rate_hz: no memory for a ring of 200 ms"]
+    assert said(records) == ["refused: settings.rate_hz: no memory for a ring"]
     assert len(of(records, "hello")) == 1 and rig.sampler.rate_hz == 1000
     assert [clamp["port"] for clamp in of(records, "clamp")] == [1, 2, 3]
+
+
+def test_a_ring_that_memory_keeps_short_is_told_of():
+    rig = _Rig()
+    rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)  # the ring of this rig holds less than 200 ms of that
+    records = rig.run(100, lambda: rig.sample(1100))
+    assert said(records) == ["ring: memory has room for %d ms only" % (rig.sampler.ring_us // 1000)]
+    assert rig.sampler.ring_us < 195000 and len(of(records, "hello")) == 2
 
 
 def test_what_memory_lacks_is_refused_and_nothing_stops():
