@@ -32,15 +32,17 @@ ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
 
 def console():
     """(write, writable, wait_input) of the console that this program shares with the prompt."""
-    out, stream = sys.stdout.buffer, asyncio.StreamReader(sys.stdin.buffer)
+    out, keyboard = sys.stdout.buffer, sys.stdin.buffer
+    stream, one = asyncio.StreamReader(keyboard), bytearray(1)
     can_write, can_read = select.poll(), select.poll()
     can_write.register(out, select.POLLOUT)
-    can_read.register(sys.stdin.buffer, select.POLLIN)
+    can_read.register(keyboard, select.POLLIN)
 
     async def wait_input():
-        received = await stream.read(1)
-        while len(received) < 64 and can_read.poll(0):
-            received += sys.stdin.buffer.read(1)  # asking for more would wait until all of it is there
+        received = bytearray(await stream.read(1))
+        while len(received) < 64 and any(can_read.ipoll(0)):  # poll() would use up memory for each byte
+            keyboard.readinto(one)  # asking for more than one would wait until all of it is there
+            received += one
         return received
 
     return out.write, lambda: bool(can_write.poll(0)), wait_input

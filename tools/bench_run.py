@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench_programs import PLAIN, READY, VIPER
+import native_through_cffi
+from bench_programs import PAIRS, PLAIN, READY, VIPER
 from fluksometer.faults import parse_toml
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
@@ -88,8 +90,8 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     return pico
 
 
-def bench_native(folder: Path, full: bool) -> None:
-    """Cycles per sample of the same arithmetic: native module, viper, plain Python."""
+def chip_with_module(folder: Path) -> EmulatedPico:
+    """An emulated Pico that holds nothing but the native module."""
     pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=folder / "native.flash")
     pico.run_for(2.0)
     module = (ROOT / ".cache/native/armv6m/metering.mpy").read_bytes()
@@ -97,15 +99,46 @@ def bench_native(folder: Path, full: bool) -> None:
     for at in range(0, len(module), 256):
         execute(pico, f"module.write({module[at : at + 256]!r})")
     execute(pico, "module.close()")
-    execute(pico, READY)
+    return pico
+
+
+def cycles_per_sample(pico: EmulatedPico, program: str) -> float:
+    """What one more sample costs in a program that ends with measure(...)."""
+    small_us, large_us, small, large = map(int, execute(pico, program, timeout_s=120).split())
+    return (large_us - small_us) * CORE_HZ / 1e6 / (large - small)
+
+
+def bench_native(folder: Path, full: bool) -> None:
+    """Cycles per sample of the same arithmetic: native module, viper, plain Python; and what multiplying pairs adds."""
+    pico = chip_with_module(folder)
+    execute(pico, READY, timeout_s=60)
     cycles = {}
     for name, program in (("native", ""), ("viper", VIPER), ("plain_python", PLAIN)):
         say(f"folding on the chip: {name}")
-        small_us, large_us, small, large = map(int, execute(pico, f"{program}\nmeasure({name})", timeout_s=120).split())
-        cycles[name] = (large_us - small_us) * CORE_HZ / 1e6 / (large - small)
+        cycles[name] = cycles_per_sample(pico, f"{program}\nmeasure({name})")
         tell("native", f"{name}_cycles_per_sample", cycles[name], "cycles")
+    for count, pairs in PAIRS.items():
+        say(f"folding on the chip: {count} pairs of channels")
+        with_pairs = cycles_per_sample(pico, f"begin({pairs})\nmeasure(native)")
+        tell("native", f"native_pair{count}_cycles_per_sample", with_pairs, "cycles")
     tell("native", "native_speedup_over_viper", cycles["viper"] / cycles["native"], "ratio")
     tell("native", "native_speedup_over_plain_python", cycles["plain_python"] / cycles["native"], "ratio")
+    if full:
+        tell_identical_blocks(pico, 10000)
+
+
+def tell_identical_blocks(pico: EmulatedPico, blocks: int) -> None:
+    """How many random blocks were folded on the chip, in case all their windows have the bytes that this machine gets."""
+    say(f"{blocks} random blocks on the chip and here, bit for bit")
+    program, each = ROOT / "tests/native/blocks.py", 500
+    digest = runpy.run_path(str(program))["digest"]
+    execute(pico, program.read_text())
+    for seed in range(blocks // each):
+        printed = execute(pico, f"print(digest(metering, {seed}, {each}))", timeout_s=3600).strip()
+        if printed != digest(native_through_cffi, seed, each):
+            raise SystemExit(f"bench: the chip and this machine differ: digest of seed {seed}")
+        say(f"{(seed + 1) * each} blocks are the same")
+    tell("native", "identical_blocks", blocks, "blocks")
 
 
 def bench_board(folder: Path, full: bool) -> None:
@@ -148,7 +181,9 @@ def main() -> int:
         "names", nargs="*", choices=[*BENCHES, []], help=f"which ones: {', '.join(BENCHES)}; without any all"
     )
     parser.add_argument(
-        "--full", action="store_true", help="the long forms: ten emulated minutes at 20000 samples a second"
+        "--full",
+        action="store_true",
+        help="the long forms: ten emulated minutes at 20000 samples a second, 10000 random blocks",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -44,15 +44,21 @@ class AdcRing:
         self._restart_word = array("I", [self._address])
 
     def fit(self, conversions_hz):
-        """Make the ring long enough for this rate; stopped before. MemoryError leaves it as long as it was."""
-        before, wanted = len(self.ring), min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
-        if wanted == before:
+        """Make the ring long enough for this rate, or as long as the memory allows; stopped before."""
+        wanted = min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
+        if wanted == len(self.ring):
             return
+        while not self._try(wanted):
+            wanted = max(wanted * 3 // 4, _SAMPLES_MIN)
+
+    def _try(self, samples):
         try:
-            self._allocate(wanted)
+            self._allocate(samples)
         except MemoryError:
-            self._allocate(before)
-            raise
+            if samples == _SAMPLES_MIN:
+                raise
+            return False
+        return True
 
     def start(self, channels, rate_hz):
         """Sample these converter inputs (ascending) in turn, each rate_hz times a second, from the ring's beginning."""

@@ -24,9 +24,10 @@ from .capture import Capture, fits
 from .settings import mask_of, pairs_of, ports_of, settings_from
 
 _HEALTH_EVERY = const(10)  # rounds of a second
+_RING_US = const(195000)  # a little less than 200 ms: whole sets only
 _RAW_WAITING = const(4)  # records of a capture go out only while no more than this are queued
 # Collecting early keeps what lives at the bottom of the heap, so that a longer ring finds its memory in one piece.
-_COLLECT_EVERY_BYTES = const(16384)
+_COLLECT_EVERY_BYTES = const(32768)
 
 
 class Board:
@@ -107,10 +108,13 @@ class Board:
         before, self._settings, self._capture = self._settings, wanted, None
         try:
             self._apply()
-        except MemoryError:
+        except MemoryError:  # not even for the shortest ring
             self._settings = before
             self._apply()
-            raise RangeError("settings.rate_hz: no memory for a ring of 200 ms")
+            raise RangeError("settings.rate_hz: no memory for a ring")
+        if self._sampler.ports and self._sampler.ring_us < _RING_US:
+            text = "ring: memory has room for %d ms only" % (self._sampler.ring_us // 1000)
+            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
         self._send_hello()
 
     def _take_calibration(self, payload):

@@ -38,6 +38,7 @@ class Sampler:
         self.windows_dropped = 0
         self.busy_us = 0
         self.backlog_samples = 0
+        self.ring_us = 0  # what the interpreter may pause without a gap
 
     @property
     def ring_samples(self):
@@ -76,8 +77,9 @@ class Sampler:
 
     def _begin(self):
         self._ring.start([self.inputs[port] for port in self.ports], self.rate_hz)
-        ring_us = self._ring.samples // len(self.ports) * 1000000 // self.rate_hz
-        self._late_us = ring_us - ring_us // 16
+        self.ring_us = self._ring.samples // len(self.ports) * 1000000 // self.rate_hz
+        self._late_us = self.ring_us - self.ring_us // 16
+        self._fold_us = min(_FOLD_EVERY_US, self.ring_us // 4)
         self._tail = 0
         self._sets = 0  # since this start: the time of a set is counted in samples, not read from a clock
         self._start_us = self._clock.now_us()
@@ -98,7 +100,7 @@ class Sampler:
         since_us = self._ticks_diff(began, self._polled_ticks)
         if since_us > self._late_us or self._ring.overrun():
             self._lose()
-        elif since_us >= _FOLD_EVERY_US:
+        elif since_us >= self._fold_us:
             self._polled_ticks = began
             self._fold()
             if self._capture:

@@ -94,10 +94,9 @@ class Core:
         self._pairs = sorted({*self._pairs, (a, b)})
 
     def watch(self, channel: int) -> None:
-        """Find the mains on this channel only. Raises ValueError when there is none."""
-        if not 0 <= channel < self.channels:
-            raise ValueError(f"want channel 0..{self.channels - 1}, not {channel}")
-        _lib.metering_watch(self._state, channel)
+        """Find the mains on this channel only. Raises ValueError when there is no such channel, or after the first sample."""
+        if not 0 <= channel < self.channels or _lib.metering_watch(self._state, channel) != 0:
+            raise ValueError(f"want channel 0..{self.channels - 1}, before the first sample, not {channel}")
 
     def gap(self) -> None:
         """Samples are missing here."""

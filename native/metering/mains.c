@@ -3,7 +3,7 @@
 // the last rise through -band and the next rise through +band, a quarter of the wave's peak to either side: both are steep.
 #include "metering.h"
 
-enum { LOWEST_HZ = 45, HIGHEST_HZ = 65, BELIEVED_WINDOWS = 10, LEAST_BAND = 3 * METERING_STEPS };
+enum { LOWEST_HZ = 45, HIGHEST_HZ = 65, LEAST_CROSSINGS = 5, BELIEVED_WINDOWS = 10, LEAST_BAND = 3 * METERING_STEPS };
 
 static void forget_crossings(metering_mains_t *mains, uint32_t at) {
     mains->begun = at;
@@ -42,33 +42,39 @@ static void aim(metering_t *m) {
     uint64_t period_q16 = m->mains.period_q16;
     uint64_t wanted_q16 = (uint64_t)(m->nominal + (uint32_t)m->mains.carry) << 16;
     uint64_t cycles = (wanted_q16 + period_q16 / 2) / period_q16;
-    m->mains.cycles = (uint32_t)cycles;
-    m->target = (uint32_t)((cycles * period_q16 + (1 << 15)) >> 16);
+    uint32_t target = (uint32_t)((cycles * period_q16 + (1 << 15)) >> 16);
+    // Samples so far behind the last chunk may have been added already: too late to end before them.
+    if (target >= m->mains.begun + METERING_PART_CHUNKS * m->mains.chunk) {
+        m->mains.cycles = (uint32_t)cycles;
+        m->target = target;
+    }
+}
+
+// Noise has no rhythm: what is no interval of the mains, or beside the mean of those before by more than an eighth, begins
+// the count anew.
+static int is_regular(const metering_t *m, uint64_t interval) {
+    const metering_mains_t *mains = &m->mains;
+    uint64_t second = (uint64_t)m->rate_hz << 8;
+    uint64_t counted = mains->last_at - mains->first_at;
+    uint64_t expected = interval * (mains->crossings - 1);
+    uint64_t beside = expected > counted ? expected - counted : counted - expected;
+    return interval * HIGHEST_HZ >= second && interval * LOWEST_HZ <= second && beside * 8 <= counted;
 }
 
 static void count_crossing(metering_t *m, uint32_t at) {
     metering_mains_t *mains = &m->mains;
-    uint64_t interval = at - mains->last_at;
-    if (mains->crossings != 0) {
-        if (interval * HIGHEST_HZ < (uint64_t)m->rate_hz << 8) {
-            return;
-        }
-        if (interval * LOWEST_HZ > (uint64_t)m->rate_hz << 8) {
-            mains->crossings = 0;
-        }
+    if (mains->crossings != 0 && !is_regular(m, at - mains->last_at)) {
+        mains->crossings = 0;
     }
     if (mains->crossings == 0) {
         mains->first_at = at;
     }
     mains->last_at = at;
     mains->crossings++;
-    if (mains->crossings > 2) {
+    if (mains->crossings >= LEAST_CROSSINGS) {
         mains->period_q16 = (uint32_t)(((uint64_t)(at - mains->first_at) << 8) / (mains->crossings - 1));
         mains->age = 0;
-        // Not in the last eighth: samples behind the new end could have been added already.
-        if (mains->begun < m->nominal - m->nominal / 8) {
-            aim(m);
-        }
+        aim(m);
     }
 }
 
@@ -132,7 +138,7 @@ void metering_mains_break(metering_t *m) {
 uint32_t metering_mains_close(metering_t *m) {
     metering_mains_t *mains = &m->mains;
     uint32_t frequency_mhz = 0;
-    if (mains->crossings > 2) {
+    if (mains->crossings >= LEAST_CROSSINGS) {
         frequency_mhz = (uint32_t)((((uint64_t)m->rate_hz * 1000 << 16) + mains->period_q16 / 2) / mains->period_q16);
     } else if (++mains->age > BELIEVED_WINDOWS) {
         mains->period_q16 = 0;

@@ -1,6 +1,6 @@
 #include "metering.h"
 
-enum { PART_CHUNKS = 32, PROBE = 16, BIAS_STEPS = 3 * METERING_STEPS };
+enum { PROBE = 16, BIAS_STEPS = 3 * METERING_STEPS };
 
 static void open_window(metering_t *m) {
     m->samples = 0;
@@ -25,7 +25,7 @@ int32_t metering_init(metering_t *m, uint32_t channels, uint32_t rate_hz) {
     m->channels = channels;
     m->rate_hz = rate_hz;
     m->nominal = rate_hz;
-    while (m->nominal > METERING_MAX_SAMPLES - METERING_MAX_SAMPLES / 16) {
+    while (m->nominal > METERING_MAX_SAMPLES - METERING_MAX_SAMPLES / 8) {
         m->nominal /= 2;
     }
     m->windows = 0;
@@ -85,7 +85,7 @@ int32_t metering_multiply(metering_t *m, uint32_t a, uint32_t b, int32_t c0, int
 }
 
 int32_t metering_watch(metering_t *m, uint32_t channel) {
-    if (channel >= m->channels) {
+    if (channel >= m->channels || m->windows != 0 || m->samples != 0) {
         return -1;
     }
     m->mains.channel = channel;
@@ -106,7 +106,7 @@ static inline void fold_stride(metering_channel_t *channel, const int16_t *table
                                uint32_t first, uint32_t chunk, int32_t *sums, const uint32_t stride) {
     int32_t low = channel->low;
     int32_t high = channel->high;
-    int32_t total = 0; // a part has at most PART_CHUNKS x 16 samples
+    int32_t total = 0; // a part has at most METERING_PART_CHUNKS x 16 samples
     uint32_t part = first;
     while (samples != 0) {
         if (part > samples) {
@@ -209,7 +209,8 @@ uint32_t metering_isqrt(uint64_t v) {
             root >>= 1;
         }
     }
-    return (uint32_t)(v > root ? root + 1 : root); // v is now the remainder: above root means above root + 1/2
+    // v is now the remainder: above root means above root + 1/2.
+    return (uint32_t)(v > root && root < UINT32_MAX ? root + 1 : root);
 }
 
 static uint64_t size_of(int64_t v) {
@@ -218,19 +219,19 @@ static uint64_t size_of(int64_t v) {
 
 // numerator / samples^2 in 2^-bits, rounded down. Dividing twice by samples rounds as dividing once by its square.
 // samples <= 2^17 and numerator < 2^62, so that no shift overflows for bits <= 20.
-static uint64_t divide_twice(uint64_t numerator, uint32_t samples, uint32_t bits, uint32_t add) {
+static uint64_t divide_twice(uint64_t numerator, uint32_t samples, uint32_t bits) {
     uint64_t whole = numerator / samples;
     uint64_t rest = numerator % samples;
-    return (whole / samples << bits) + (((whole % samples) << bits) + (rest << bits) / samples + add) / samples;
+    return (whole / samples << bits) + (((whole % samples) << bits) + (rest << bits) / samples) / samples;
 }
 
 uint64_t metering_variance_q20(uint64_t sum_sq, int64_t sum, uint32_t samples) {
-    return divide_twice(samples * sum_sq - size_of(sum) * size_of(sum), samples, 20, 0);
+    return divide_twice(samples * sum_sq - size_of(sum) * size_of(sum), samples, 20);
 }
 
 int64_t metering_covariance_q4(int64_t sum_ab, int64_t sum_a, int64_t sum_b, uint32_t samples) {
     int64_t spread = sum_ab * (int64_t)samples - sum_a * sum_b;
-    uint64_t size = divide_twice(size_of(spread), samples, 4, samples / 2);
+    uint64_t size = (divide_twice(size_of(spread), samples, 5) + 1) / 2;
     return spread < 0 ? -(int64_t)size : (int64_t)size;
 }
 
@@ -331,22 +332,22 @@ static void close_window(metering_t *m, const int16_t *table) {
     open_window(m);
 }
 
-// How many sets may be added before something has to be decided: not behind the window's end, the probe, or PART_CHUNKS chunks.
+// How many sets may be added before something has to be decided: not behind the window's end, the probe, or METERING_PART_CHUNKS chunks.
 static uint32_t part_of(const metering_t *m, uint32_t sets) {
     uint32_t part = m->target - m->samples;
     uint32_t probe = m->nominal / PROBE + 1;
     if (m->mains.band == 0 && m->samples < probe && part > probe - m->samples) {
         part = probe - m->samples;
     }
-    uint32_t most = PART_CHUNKS * m->mains.chunk - m->mains.filled;
+    uint32_t most = METERING_PART_CHUNKS * m->mains.chunk - m->mains.filled;
     part = part > most ? most : part;
     return part > sets ? sets : part;
 }
 
 static void fold_part(metering_t *m, const int16_t *table, const uint16_t *codes, uint32_t part) {
     metering_mains_t *mains = &m->mains;
-    int32_t watched[PART_CHUNKS];
-    int32_t others[PART_CHUNKS];
+    int32_t watched[METERING_PART_CHUNKS];
+    int32_t others[METERING_PART_CHUNKS];
     for (uint32_t c = 0; c < m->channels; c++) {
         fold_channel(m, c, table, codes, part, c == mains->channel ? watched : others);
     }

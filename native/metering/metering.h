@@ -16,12 +16,13 @@ enum {
     METERING_STEPS = 8,           // steps in one LSB
     METERING_MAX_STEP = 16383,    // largest magnitude of a table's entry: 16 squares of it fit 32 bits
     METERING_MAX_SAMPLES = 131072, // most samples of a channel in one window, so that no 64-bit product can overflow
-    METERING_MAX_RATE_HZ = 500000
+    METERING_MAX_RATE_HZ = 500000,
+    METERING_PART_CHUNKS = 32      // most chunks of the mains wave that are added up before they are looked at
 };
 
 // Flags of a window. METERING_GAP is the caller's to set: the core sees no time.
 enum {
-    METERING_CLIPPED = 1,    // code 0 or 4095 came: the wave was larger than what was measured
+    METERING_CLIPPED = 1,    // the value of code 0 or 4095 was reached: the wave was larger than what was measured
     METERING_GAP = 2,        // samples were lost
     METERING_NO_SIGNAL = 4,  // every sample the same: nothing is connected
     METERING_BIAS_MOVED = 8, // the mean is more than 3 LSB away from that of the window before: a loose plug, or inrush
@@ -131,7 +132,7 @@ int32_t metering_floor(metering_t *m, uint32_t channel, uint32_t floor_q20);
 // between two windows only, other numbers for an old one at any time. Returns 0 or -1.
 int32_t metering_multiply(metering_t *m, uint32_t a, uint32_t b, int32_t c0, int32_t c1);
 
-// Find the mains on this channel only: the voltage. Returns 0 or -1.
+// Find the mains on this channel only: the voltage. To be said before the first sample. Returns 0 or -1.
 int32_t metering_watch(metering_t *m, uint32_t channel);
 
 // Samples are missing here: times before and after do not belong together. The open window goes on, flagged METERING_GAP.

@@ -65,13 +65,21 @@ static mp_obj_t noise(mp_obj_t state_in, mp_obj_t channel_in, mp_obj_t floor_in)
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(noise_obj, noise);
 
+static int32_t coefficient_of(mp_obj_t value_in) {
+    mp_int_t value = mp_obj_get_int(value_in);
+    if (value < -(1 << 20) || value > 1 << 20) {
+        mp_raise_ValueError(MP_ERROR_TEXT("number out of range"));
+    }
+    return (int32_t)value;
+}
+
 // multiply(state, a, b, c0, c1)
 static mp_obj_t multiply(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     metering_t *m = begun_state_of(args[0]);
     uint32_t a = count_of(args[1], METERING_CHANNELS);
     uint32_t b = count_of(args[2], METERING_CHANNELS);
-    return done(metering_multiply(m, a, b, mp_obj_get_int(args[3]), mp_obj_get_int(args[4])));
+    return done(metering_multiply(m, a, b, coefficient_of(args[3]), coefficient_of(args[4])));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(multiply_obj, 5, 5, multiply);
 

@@ -1,4 +1,5 @@
-# Hardware for the board's logic: a clock that is set by hand and wraps like the chip's, a converter ring, a console.
+# Hardware for the board's logic: a clock that is set by hand and wraps like the chip's, a converter ring, registers of the
+# converter and the DMA, a console.
 from array import array
 
 PERIOD = 1 << 30  # of ticks_us on the chip
@@ -27,6 +28,11 @@ class Ring:
         self.at = 0
         self.over = False
         self.starts = []
+        self.most_hz = 1 << 30  # beyond it there is no memory
+
+    def fit(self, conversions_hz):
+        if conversions_hz > self.most_hz:
+            raise MemoryError
 
     def start(self, channels, rate_hz):
         self.samples = len(self.ring) // len(channels) * len(channels)
@@ -47,6 +53,44 @@ class Ring:
         for code in codes:
             self.ring[self.at] = code
             self.at = (self.at + 1) % self.samples
+
+
+class Registers:
+    """mem32: what was written stands there. at_rest: addresses where a converter at rest shows bit 8 (READY, EMPTY)."""
+
+    def __init__(self, at_rest):
+        self.at_rest = at_rest
+        self.values = {}
+        self.written = []
+
+    def __getitem__(self, address):
+        return self.values.get(address, 0) | (1 << 8 if address in self.at_rest else 0)
+
+    def __setitem__(self, address, value):
+        self.values[address] = value
+        self.written.append((address, value))
+
+
+class Dma:
+    """rp2.DMA: a channel that remembers how it was set up. ``made``: all of them, oldest first."""
+
+    made = []
+
+    def __init__(self):
+        self.channel = len(self.made)
+        self.made.append(self)
+        self.set_up = {}
+        self.calls = []
+
+    @staticmethod
+    def pack_ctrl(**bits):
+        return bits
+
+    def config(self, **set_up):
+        self.set_up = set_up
+
+    def active(self, on):
+        self.calls.append(on)
 
 
 class Console:

@@ -1,8 +1,12 @@
 import asyncio
+from array import array
+from binascii import crc32
 
 from fakes import Console, Ring, Ticks
+from sampling import fields_of
 
 from meter.board import Board
+from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
 from meter.pulses import PulseInput
@@ -10,7 +14,7 @@ from meter.sampler import Sampler
 from meter.settings import Settings
 from shared.deframer import Deframer
 from shared.frame import seal, to_board
-from shared.records import GREET, HELLO, LOG, PULSE, SETTINGS, TO_HOST
+from shared.records import CALIBRATION, CAPTURE, GREET, PAIR_1_3, RAW, SETTINGS, TABLE
 
 _IDENTITY = {
     "firmware": (0, 1, 0),
@@ -21,20 +25,26 @@ _IDENTITY = {
     "uid": 0x1122334455667788,
     "model": "test",
 }
+_SHIFTED = array("h", [min(8 * (code - 2048) + 1, 16383) for code in range(4096)])
+_SHIFTED[0] = -16383
 
 
 class _Rig:
-    def __init__(self):
-        ticks = Ticks()
-        clock = BoardClock(ticks.ticks, ticks.diff)
-        self.sampler = Sampler(Ring(300), {1: 0, 2: 1, 3: 2}, clock, ticks.ticks, ticks.diff)
+    def __init__(self, ring_samples=3000):
+        self.ticks = ticks = Ticks()
+        self.clock = BoardClock(ticks.ticks, ticks.diff)
+        self.ring = Ring(ring_samples)
+        self.calibration = Calibration()
+        channels = {1: 0, 2: 1, 3: 2}
+        self.sampler = Sampler(self.ring, channels, self.calibration, self.clock, ticks.ticks, ticks.diff)
         inputs = {
             port: PulseInput(port, lambda: 1, ticks.ticks, ticks.diff, lambda: 0, lambda irq: None)
             for port in (2, 3, 4, 5)
         }
-        self.board = Board(_IDENTITY, Settings(), clock, self.sampler, inputs, 300)
+        self.board = Board(_IDENTITY, Settings(1000), self.calibration, self.clock, self.sampler, inputs)
         self.console = Console()
         self.input = []
+        self.asked = 0
         self.link = HostLink(self.console.write, self.console.writable, self.wait_input, ticks.ticks, ticks.diff)
 
     async def wait_input(self):
@@ -42,56 +52,232 @@ class _Rig:
             await asyncio.sleep_ms(1)
         return self.input.pop(0)
 
-    def run(self, ms):
+    def ask(self, layout, *values):
+        self.input.append(to_board(seal(layout.kind, self.asked, layout.pack(*values))))
+        self.asked += 1
+
+    def run(self, ms, meanwhile=None):
+        """What the board has said after so many ms of its tasks; a list of records by the names of their fields."""
+
         async def bounded():
             task = asyncio.create_task(self.board.run(self.link))
+            if meanwhile:
+                await asyncio.sleep_ms(20)  # what was asked before is done first
+                await meanwhile()
             await asyncio.sleep_ms(ms)
             task.cancel()
 
         asyncio.run(bounded())
-        return [
-            (kind, TO_HOST[kind].unpack(payload)) for kind, _seq, payload in Deframer().push(bytes(self.console.out))
-        ]
+        return [fields_of(kind, payload) for kind, _seq, payload in Deframer().push(bytes(self.console.out))]
+
+    async def sample(self, sets):
+        """Lets the converter go on; a sample is its number."""
+        for index in range(sets):
+            self.ring.feed([(3 * index + channel) % 4096 for channel in range(len(self.sampler.ports))])
+            self.ticks.now += 1000000 // self.sampler.rate_hz
+            if index % 16 == 15:
+                self.clock.tick()
+                self.sampler.poll()
+                await asyncio.sleep_ms(1)
+
+
+def of(records, name):
+    return [fields for fields in records if fields["name"] == name]
+
+
+def said(records):
+    return [fields["text"] for fields in of(records, "log")]
 
 
 def test_the_first_record_is_the_hello():
-    kind, values = _Rig().run(50)[0]
-    assert kind == HELLO.kind
-    named = dict(zip([field[0] for field in HELLO.fields] + ["model"], values))
-    assert (named["boot_id"], named["rate_hz"], named["clamp_ports"], named["pulse_ports"]) == (4711, 20000, 7, 24)
+    hello = _Rig().run(50)[0]
+    assert (hello["name"], hello["wire_version"], hello["boot_id"], hello["model"]) == ("hello", 2, 4711, "test")
+    assert (hello["rate_hz"], hello["clamp_ports"], hello["pulse_ports"]) == (1000, 7, 24)
+    assert (hello["voltage_port"], hello["pairs"], hello["table_crc"], hello["calibration_crc"]) == (0, 0, 0, 0)
 
 
 def test_settings_are_applied_and_answered():
     rig = _Rig()
-    rig.input = [to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(4000, 0b001, 0b01010, 2000)))]
-    hellos = [values for kind, values in rig.run(50) if kind == HELLO.kind]
-    assert len(hellos) == 2 and hellos[1][9:11] == (1, 10) and hellos[1][13] == 4000
-    assert rig.sampler.ports == (1,)
+    rig.ask(SETTINGS, 4000, 0b101, 0b01010, 2000, 3, PAIR_1_3)
+    hellos = of(rig.run(50), "hello")
+    assert len(hellos) == 2
+    for field, value in zip(SETTINGS.fields, (4000, 0b101, 0b01010, 2000, 3, PAIR_1_3)):
+        assert hellos[1][field[0]] == value
+    assert rig.sampler.ports == (1, 3) and rig.sampler.pairs == ((1, 3),)
 
 
 def test_settings_out_of_range_change_nothing_and_say_why():
     rig = _Rig()
-    rig.input = [
-        to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(4000, 0b010, 0b00010, 2000))),
-        to_board(seal(SETTINGS.kind, 1, b"short")),
-        to_board(seal(GREET.kind, 2, b"")),
-        to_board(seal(0x99, 3, b"unknown kind")),
-    ]
+    rig.ask(SETTINGS, 4000, 0b010, 0b00010, 2000, 0, 0)
+    rig.input.append(to_board(seal(SETTINGS.kind, 1, b"short")))
+    rig.ask(GREET)
+    rig.input.append(to_board(seal(0x99, 3, b"unknown kind")))
     records = rig.run(50)
-    said = [values[-1] for kind, values in records if kind == LOG.kind]
-    assert len(said) == 2 and "pulse_ports" in said[0]
-    assert [values[13] for kind, values in records if kind == HELLO.kind] == [20000, 20000]
+    assert len(said(records)) == 2 and "pulse_ports" in said(records)[0]
+    assert [hello["rate_hz"] for hello in of(records, "hello")] == [1000, 1000]
 
 
 def test_ports_that_are_not_there_are_refused_and_nothing_stops():
     rig = _Rig()
     del rig.board._pulse_inputs[5]
-    rig.input = [to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(4000, 0b001, 0b11000, 2000)))]
+    rig.ask(SETTINGS, 4000, 0b001, 0b11000, 2000, 0, 0)
     records = rig.run(1200)
-    assert [values[-1] for kind, values in records if kind == LOG.kind] == [
-        "refused: settings.pulse_ports: this board has no pulse input there"
+    assert said(records) == ["refused: settings.pulse_ports: this board has no pulse input there"]
+    assert [pulse["port"] for pulse in of(records, "pulse")] == [4]
+
+
+def test_settings_without_memory_for_their_ring_leave_the_former_in_force():
+    rig = _Rig()
+    rig.ring.most_hz = 30000
+    rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)
+    records = rig.run(100, lambda: rig.sample(1100))
+    assert said(records) == ["refused: settings.rate_hz: no memory for a ring"]
+    assert len(of(records, "hello")) == 1 and rig.sampler.rate_hz == 1000
+    assert [clamp["port"] for clamp in of(records, "clamp")] == [1, 2, 3]
+
+
+def test_a_ring_that_memory_keeps_short_is_told_of():
+    rig = _Rig()
+    rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)  # the ring of this rig holds less than 200 ms of that
+    records = rig.run(100, lambda: rig.sample(1100))
+    assert said(records) == ["ring: memory has room for %d ms only" % (rig.sampler.ring_us // 1000)]
+    assert rig.sampler.ring_us < 195000 and len(of(records, "hello")) == 2
+
+
+def test_what_memory_lacks_is_refused_and_nothing_stops():
+    rig = _Rig()
+
+    def no_memory(_payload):
+        raise MemoryError("memory allocation failed")
+
+    rig.calibration.take_table = no_memory
+    rig.ask(TABLE, 1, 0, 0, b"")
+    rig.ask(GREET)
+    records = rig.run(50)
+    assert said(records) == ["refused: memory allocation failed"]
+    assert len(of(records, "hello")) == 2
+
+
+def test_a_table_in_pieces_is_answered_once_and_in_force_from_the_next_window_on():
+    rig = _Rig()
+    crc = crc32(_SHIFTED)
+    for first in range(0, 4096, 800):
+        piece = _SHIFTED[first : first + 800]
+        rests = bytes([(after - before - 8) & 255 for before, after in zip(piece, piece[1:])])
+        rig.ask(TABLE, crc, first, piece[0], rests)
+    records = rig.run(100, lambda: rig.sample(2100))
+    assert [hello["table_crc"] for hello in of(records, "hello")] == [0, crc]
+    first, second = [clamp for clamp in of(records, "clamp") if clamp["port"] == 1]
+    ideal = [8 * (3 * index % 4096 - 2048) for index in range(2000)]
+    assert first["sum_"] == sum([max(step, -16383) for step in ideal[:1000]])
+    assert second["sum_"] == sum([max(step + 1, -16383) for step in ideal[1000:]])
+
+
+def test_a_table_that_does_not_fit_is_refused_and_the_former_stays():
+    rig = _Rig()
+    rig.ask(TABLE, 1, 0, -16383, bytes(500))
+    rig.ask(TABLE, 1, 500, 0, bytes(500))
+    assert said(rig.run(50)) == ["refused: table: pieces do not fit together"]
+    assert rig.calibration.table_crc == 0
+
+
+def test_a_calibration_is_answered_and_counts_at_once():
+    rig = _Rig()
+    values = (1 << 20, 0, 0, 1 << 14, 0, -(1 << 14), 5, 1 << 14, 0)
+    rig.ask(CALIBRATION, *values)
+    rig.input.append(to_board(seal(CALIBRATION.kind, 1, bytes(35))))
+    records = rig.run(50)
+    assert [hello["calibration_crc"] for hello in of(records, "hello")] == [0, crc32(CALIBRATION.pack(*values))]
+    assert rig.calibration.compensation[1] == (-(1 << 14), 5) and rig.calibration.floor_q20[0] == 1 << 20
+    assert said(records) == ["refused: calibration: 36 bytes, not 35"]
+
+
+def test_a_capture_is_reported_in_pieces():
+    rig = _Rig()
+    rig.ask(CAPTURE, 0b101, 700)
+    raws = of(rig.run(100, lambda: rig.sample(900)), "raw")
+    assert [(raw["port"], raw["first"], raw["total"], len(raw["codes"])) for raw in raws] == [
+        (1, 0, 700, 1000),
+        (1, 500, 700, 400),
+        (3, 0, 700, 1000),
+        (3, 500, 700, 400),
     ]
-    assert [values[0] for kind, values in records if kind == PULSE.kind] == [4]
+    first = raws[0]["t_us"] // 1000
+    for port in (1, 3):
+        codes = b"".join([raw["codes"] for raw in raws if raw["port"] == port])
+        assert codes == bytes(array("H", [(3 * index + port - 1) % 4096 for index in range(first, first + 700)]))
+
+
+def test_captures_that_cannot_be_done_are_refused():
+    rig = _Rig()
+    rig.ask(SETTINGS, 1000, 0b011, 0b11000, 2000, 0, 0)
+    rig.ask(CAPTURE, 0b100, 10)
+    rig.ask(CAPTURE, 0b001, 1126)  # of 1500 sets in the ring a quarter stays free
+    rig.ask(CAPTURE, 0b001, 8192)
+    rig.input.append(to_board(seal(CAPTURE.kind, 9, b"\x01\x00\x00")))
+    rig.ask(CAPTURE, 0b001, 1125)
+    rig.ask(CAPTURE, 0b001, 10)
+    assert said(rig.run(50)) == [
+        "refused: capture.ports: not sampled",
+        "refused: capture.sets: more than the board can hold",
+        "refused: capture.sets: more than the board can hold",
+        "refused: capture.sets: 1..8192, not 0",
+        "refused: capture: the one before is not finished",
+    ]
+
+
+def test_more_codes_than_a_capture_may_have_are_refused():
+    rig = _Rig(ring_samples=60000)
+    rig.ask(CAPTURE, 0b111, 2731)
+    assert said(rig.run(50)) == ["refused: capture.sets: more than the board can hold"]
+
+
+def _captures(settings):
+    """How many of two come back when settings arrive in the middle of the first."""
+    rig = _Rig()
+
+    async def and_another():
+        await rig.sample(400)
+        rig.ask(CAPTURE, 0b001, 200)
+        await asyncio.sleep_ms(20)
+        await rig.sample(400)
+
+    rig.ask(CAPTURE, 0b001, 200)
+    rig.ask(SETTINGS, *settings)
+    return len(of(rig.run(50, and_another), "raw"))
+
+
+def test_settings_that_are_refused_leave_a_capture_alone_and_others_end_it():
+    assert _captures((4000, 0b010, 0b00010, 2000, 0, 0)) == 2
+    assert _captures((1000, 0b111, 0b11000, 2000, 0, 0)) == 1
+
+
+def test_a_capture_waits_for_the_link_while_windows_go_out():
+    rig = _Rig(ring_samples=12000)
+    rig.console.room = 0
+    waiting, queue = [], rig.link.send
+
+    def send(kind, payload):
+        queue(kind, payload)
+        if kind == RAW.kind:
+            waiting.append(rig.link.waiting)
+
+    rig.link.send = send
+
+    async def slow_host():
+        task = asyncio.create_task(rig.sample(4100))
+        for _ in range(250):
+            rig.console.room += 100  # bytes in 5 ms: the capture alone needs half a second
+            await asyncio.sleep_ms(5)
+        await task
+        rig.console.room = 1 << 30
+
+    rig.ask(CAPTURE, 0b111, 2000)
+    records = rig.run(300, slow_host)
+    raw = [number for number, fields in enumerate(records) if fields["name"] == "raw"]
+    windows = [number for number, fields in enumerate(records) if fields["name"] == "clamp"]
+    assert len(raw) == 12 and max(waiting) <= 8 and rig.link.records_dropped == 0
+    assert len(windows) == 12 and [number for number in windows if raw[0] < number < raw[-1]]
 
 
 def test_ports_that_do_not_report_are_polled_all_the_same():
@@ -103,5 +289,5 @@ def test_ports_that_do_not_report_are_polled_all_the_same():
 
 
 def test_each_pulse_port_reports_once_a_second():
-    ports = [values[0] for kind, values in _Rig().run(2200) if kind == PULSE.kind]
+    ports = [pulse["port"] for pulse in of(_Rig().run(2200), "pulse")]
     assert ports == [4, 5, 4, 5]

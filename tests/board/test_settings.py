@@ -1,10 +1,11 @@
-from meter.settings import mask_of, ports_of, settings_from
-from shared.records import SETTINGS, RangeError
+from meter.settings import mask_of, pairs_of, ports_of, settings_from
+from shared.records import PAIR_1_2, PAIR_1_3, PAIR_2_3, SETTINGS, RangeError
 
 
-def _refusal(*values):
+def _refusal(rate_hz, clamp_ports, pulse_ports, min_width_us, voltage_port=0, pairs=0):
+    payload = SETTINGS.pack(rate_hz, clamp_ports, pulse_ports, min_width_us, voltage_port, pairs)
     try:
-        settings_from(SETTINGS.pack(*values), {1: 0, 2: 1, 3: 2}, {2: 0, 3: 0, 4: 0, 5: 0})
+        settings_from(payload, {1: 0, 2: 1, 3: 2}, {2: 0, 3: 0, 4: 0, 5: 0})
     except RangeError as error:
         return str(error)
     return None
@@ -16,14 +17,16 @@ def test_masks_and_ports():
     assert ports_of(0b11001) == (1, 4, 5)
 
 
+def test_pairs_of_a_mask():
+    assert [pairs_of(mask) for mask in (0, PAIR_1_2, PAIR_1_3, PAIR_2_3)] == [(), ((1, 2),), ((1, 3),), ((2, 3),)]
+    assert pairs_of(0b111) == ((1, 2), (1, 3), (2, 3))
+
+
 def test_settings_from_the_wire():
-    settings = settings_from(SETTINGS.pack(4000, 0b001, 0b11110, 2500), {1: 0}, {2: 0, 3: 0, 4: 0, 5: 0})
-    assert (settings.rate_hz, settings.clamp_ports, settings.pulse_ports, settings.min_width_us) == (
-        4000,
-        (1,),
-        (2, 3, 4, 5),
-        2500,
-    )
+    payload = SETTINGS.pack(4000, 0b101, 0b11010, 2500, 3, PAIR_1_3)
+    settings = settings_from(payload, {1: 0, 3: 2}, {2: 0, 4: 0, 5: 0})
+    assert (settings.rate_hz, settings.clamp_ports, settings.pulse_ports) == (4000, (1, 3), (2, 4, 5))
+    assert (settings.min_width_us, settings.voltage_port, settings.pairs) == (2500, 3, PAIR_1_3)
 
 
 def test_what_cannot_be_done_is_refused_by_name():
@@ -31,11 +34,29 @@ def test_what_cannot_be_done_is_refused_by_name():
     assert _refusal(20000, 0, 0b11000, 5000) is None
 
 
+def test_the_voltage_has_to_be_sampled():
+    for clamps, voltage_port, fits in ((0b111, 0, True), (0b100, 3, True), (0b011, 3, False), (0, 1, False)):
+        refusal = _refusal(4000, clamps, 0b11000, 5000, voltage_port)
+        assert refusal is None if fits else "settings.voltage_port: %d" % voltage_port in refusal
+
+
+def test_pairs_have_to_be_sampled():
+    for clamps, pairs, fits in (
+        (0b111, 0b111, True),
+        (0b101, PAIR_1_3, True),
+        (0b101, PAIR_1_2, False),
+        (0b110, PAIR_2_3, True),
+        (0b110, PAIR_2_3 | PAIR_1_3, False),
+        (0b001, PAIR_1_2, False),
+    ):
+        refusal = _refusal(4000, clamps, 0b11000, 5000, 0, pairs)
+        assert refusal is None if fits else "settings.pairs" in refusal
+
+
 def test_rates_that_the_converter_or_the_ring_cannot_follow_are_refused():
-    # 733 conversions a second are what its divider reaches; above 120000 the ring is too short for the sampling timer.
+    # 733 conversions a second are what the converter's divider reaches; above 300000 a ring of 200 ms would be too long.
     for rate_hz, clamps, fits in (
-        (40000, 0b111, True),
-        (40001, 0b111, False),
+        (100000, 0b111, True),
         (100000, 0b001, True),
         (245, 0b111, True),
         (244, 0b111, False),
@@ -49,7 +70,7 @@ def test_rates_that_the_converter_or_the_ring_cannot_follow_are_refused():
 def test_inputs_that_this_board_has_not_are_refused():
     for clamps, pulses, name in (((1, 2), (4, 5), "clamp_ports"), ((1, 2, 3), (4,), "pulse_ports")):
         try:
-            settings_from(SETTINGS.pack(4000, 0b111, 0b11000, 5000), clamps, pulses)
+            settings_from(SETTINGS.pack(4000, 0b111, 0b11000, 5000, 0, 0), clamps, pulses)
         except RangeError as error:
             assert "settings." + name in str(error)
         else:

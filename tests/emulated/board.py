@@ -2,14 +2,18 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import numpy as np
+import numpy.typing as npt
 from places import BIN, ROOT
 
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
-from fluksometer.shared.records import SETTINGS, TO_HOST
+from fluksometer.shared.records import CALIBRATION, CAPTURE, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
 from house.housefile import House
 from house.pico import EmulatedPico
 
@@ -43,16 +47,63 @@ class FirmwareBoard:
         self.pico.console.send(to_board(seal(kind, self._sent, payload)))
         self._sent += 1
 
+    def wait(self, done: Callable[[], Any], what: str, timeout_s: float = 5.0) -> None:
+        """Runs until the board has done it; fails with what it logged."""
+        for _ in range(round(timeout_s / 0.05)):
+            self.run(0.05)
+            if done():
+                return
+        raise AssertionError(f"{what}: not within {timeout_s:g} s; the board logged {self.of('log')}")
+
     def set(
-        self, *, rate_hz: int, clamp_ports: int = 0b00111, pulse_ports: int = 0b11000, min_width_us: int = 5000
+        self,
+        *,
+        rate_hz: int,
+        clamp_ports: int = 0b00111,
+        pulse_ports: int = 0b11000,
+        min_width_us: int = 5000,
+        voltage_port: int = 0,
+        pairs: int = 0,
     ) -> None:
         """Sends settings and waits for the hello that confirms them."""
-        self.send(SETTINGS.kind, SETTINGS.pack(rate_hz, clamp_ports, pulse_ports, min_width_us))
-        for _ in range(100):
-            self.run(0.05)
-            if self.of("hello") and self.of("hello")[-1]["rate_hz"] == rate_hz:
-                return
-        raise AssertionError(f"the board did not confirm {rate_hz} Hz: {self.of('log')}")
+        before = len(self.of("hello"))
+        values = (rate_hz, clamp_ports, pulse_ports, min_width_us, voltage_port, pairs)
+        self.send(SETTINGS.kind, SETTINGS.pack(*values))
+        self.wait(lambda: len(self.of("hello")) > before, f"settings for {rate_hz} Hz")
+        hello = self.of("hello")[-1]
+        assert tuple(hello[field[0]] for field in SETTINGS.fields) == values
+
+    def calibrate(self, floors: tuple[int, int, int], compensation: tuple[int, ...]) -> None:
+        """Sends noise floors by port and c0, c1 by pair; waits until they are in force."""
+        payload = CALIBRATION.pack(*floors, *compensation)
+        self.send(CALIBRATION.kind, payload)
+        self.wait(lambda: self.of("hello")[-1]["calibration_crc"] == crc32(payload), "calibration")
+
+    def push_table(self, table: npt.NDArray[np.int16]) -> None:
+        """Sends a linearity table in pieces and waits until it is in force."""
+        crc, rests = crc32(table.astype("<i2").tobytes()), np.diff(table.astype(int)) - 8
+        for first in range(0, len(table), TABLE_STEPS + 1):
+            steps = rests[first : first + TABLE_STEPS].astype(np.int8).tobytes()
+            self.send(TABLE.kind, TABLE.pack(crc, first, int(table[first]), steps))
+        self.wait(lambda: self.of("hello")[-1]["table_crc"] == crc, "table")
+
+    def capture(self, ports: int, sets: int, timeout_s: float = 5.0) -> dict[int, npt.NDArray[np.uint16]]:
+        """Raw codes by port; each record's head is checked."""
+        wanted = [port for port in (1, 2, 3) if ports >> (port - 1) & 1]
+        before = len(self.of("raw"))
+        self.send(CAPTURE.kind, CAPTURE.pack(ports, sets))
+        codes: dict[int, npt.NDArray[np.uint16]] = {port: np.zeros(0, np.uint16) for port in wanted}
+
+        def all_there() -> bool:
+            return sum(len(raw["codes"]) for raw in self.of("raw")[before:]) == 2 * sets * len(wanted)
+
+        self.wait(all_there, "capture", timeout_s)
+        records = self.of("raw")[before:]
+        assert len({(raw["t_us"], raw["rate_hz"], raw["total"]) for raw in records}) == 1
+        for raw in records:
+            assert raw["first"] == len(codes[raw["port"]]) and raw["total"] == sets
+            codes[raw["port"]] = np.append(codes[raw["port"]], np.frombuffer(raw["codes"], "<u2"))
+        return codes
 
     def of(self, name: str, port: int | None = None) -> list[dict[str, Any]]:
         """Records of one kind so far, oldest first."""

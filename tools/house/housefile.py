@@ -210,7 +210,7 @@ class House(Table):
 
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:
-        analog = [one.port for one in (*self.clamp, *self.adapter)]
+        analog = [clamp.port for clamp in self.clamp] + [adapter.port for adapter in self.adapter]
         faults = place_faults(analog, [p.port for p in self.pulse], [k.node for k in self.kube])
         if faults:
             raise ValueError("; ".join(faults))

@@ -108,14 +108,8 @@ def fit(codes: Codes, rate_hz: float, default: Linearity, *, date: str, frequenc
             "or the sampling runs in step with the mains"
         )
     seen = slice(low, high + 1)
-    table = Linearity.of(
-        corrected,
-        chip=default.chip,
-        date=date,
-        residual_lsb=round(residual_lsb, 4),
-        samples=int(view.counts.sum()),
-        visited=view.visited,
-    )
+    about = {"chip": default.chip, "date": date, "residual_lsb": round(residual_lsb, 4), "visited": view.visited}
+    table = Linearity.of(corrected, samples=int(view.counts.sum()), **about)
     return Fit(
         table=table,
         frequency_hz=frequency_hz,
