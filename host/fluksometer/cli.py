@@ -28,6 +28,8 @@ COMMANDS = {
     "harmonics": "fluksometer.harmonics_command:COMMAND",
 }
 ENTRY_POINTS = "fluksometer.commands"  # other packages add words here (emulate)
+# Our matrices are small: threads of NumPy's algebra library only wait for each other, for minutes on a busy machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 EXIT_CODES = (
     "exit codes: 0 done; 1 failed at run time, the reason is on standard error; 2 wrong input, nothing was done"
 )

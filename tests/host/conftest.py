@@ -1,7 +1,11 @@
 """Fixtures of the bridge's tests."""
 
+import os
+
 import pytest
 from host.rig import Rig
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before any test imports NumPy, as cli.py does it
 
 
 @pytest.fixture

@@ -70,7 +70,9 @@ class LiveTable:
         """Why this is not yet a working Fluksometer; None when gauge and counter came live."""
         if not self.rows:
             return "no sensor was heard: is a bridge connected to this broker?"
-        missing = [kind for kind in ("gauge", "counter") if kind not in self.fresh]
+        only_volts = all(row.gauge and row.gauge.unit == "V" for row in self.rows.values())
+        needed = ("gauge",) if only_volts else ("gauge", "counter")
+        missing = [kind for kind in needed if kind not in self.fresh]
         return (
             f"no fresh {' and no '.join(missing)} was heard: is the board connected to the bridge?" if missing else None
         )
