@@ -1,6 +1,7 @@
 """The figures of `./tools/bench metering`, each within the limit that stands beside its truth in tools/accuracy_*.py."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from accuracy_power import (
     starless_figures,
 )
 from accuracy_shapes import cut_figures, harmonics_figures, shape_figures
-from accuracy_waves import RANGE_LSB, RATE_HZ, RP2040, Figure, default_without, read, times, wave
+from accuracy_waves import RANGE_LSB, RATE_HZ, RP2040, SINE, Figure, default_without, read, times, wave
 from bench_metering import figures
 from fluksometer.cli import main
 from fluksometer.domain.linearity import lookup, render
@@ -88,50 +89,39 @@ def test_the_bench_tells_figures():
     assert (first.metric, first.unit) == ("current_rp2040-a_none_1", "%")
 
 
-def test_the_meter_command_says_what_the_core_says(tmp_path, capsys):
-    """A saved recording of voltage and clamp: the same windows, and exactly the numbers that the core's sums make."""
+def house_of_two():
+    """Codes of a voltage and a clamp, converted at the same moments."""
     t_s = times(3.3)
-    columns = [wave({1: (1.0, 0.0)}, part * RANGE_LSB, t_s, 49.97, start_rad=part) for part in (0.575, 0.3)]
-    codes = read("rp2040-a", np.column_stack(columns), 0.8, seed=5)
-    table = default_without("rp2040-a")
-    np.save(tmp_path / "house.npy", codes)
-    (tmp_path / "table.json").write_text(render(table))
-    words = [
-        "--rate",
-        RATE_HZ,
-        "--clamp",
-        50,
-        "--voltage-channel",
-        1,
-        "--adapter",
-        ADAPTER_V,
-        "--in-turn",
-        "--phase",
-        1.5,
-    ]
-    words += ["--linearity", tmp_path / "table.json", "--noise", 0.9]
-    assert main(["meter", str(tmp_path / "house.npy"), *map(str, words)]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    columns = [wave(SINE, part * RANGE_LSB, t_s, 49.97, start_rad=part) for part in (0.575, 0.3)]
+    return read("rp2040-a", np.column_stack(columns), 0.8, seed=5)
+
+
+def told_by_command(folder, codes, table, capsys):
+    np.save(folder / "house.npy", codes)
+    (folder / "table.json").write_text(render(table))
+    words = ["--rate", RATE_HZ, "--clamp", 50, "--voltage-channel", 1, "--adapter", ADAPTER_V, "--in-turn"]
+    words += ["--phase", 1.5, "--noise", 0.9, "--linearity", folder / "table.json"]
+    assert main(["meter", str(folder / "house.npy"), *map(str, words)]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_meter_command_says_what_the_core_says(tmp_path, capsys):
+    """A saved recording: the same windows, and the numbers that the core's sums make."""
+    codes, table = house_of_two(), default_without("rp2040-a")
+    told = told_by_command(tmp_path, codes, table, capsys)
     core = Core(2, RATE_HZ, lookup(table))
     core.watch(0)
     core.multiply(0, 1)
     closed = core.fold(codes)
-    scale = PairScale(
-        voltage_is_a=True, a_per_lsb=V_PER_LSB, b_per_lsb=A_PER_LSB, lead_b_deg=1.5, floor_a=0.81, floor_b=0.81, **BOTH
-    )
+    known = {"lead_b_deg": 1.5, "floor_a": 0.81, "floor_b": 0.81}
+    scale = PairScale(voltage_is_a=True, a_per_lsb=V_PER_LSB, b_per_lsb=A_PER_LSB, **known, **BOTH)
     assert len(told) == 2 * len(closed) == 6
     for one, clamp in zip(closed, told[1::2], strict=True):
         window, expected = one.channels[1], electrical(moments(one), scale)
         assert (clamp["samples"], clamp["cycles"], clamp["flags"]) == (window.samples, window.cycles, [])
         assert clamp["offset_lsb"] == window.sum / window.samples / 8
         assert clamp["frequency_hz"] == window.frequency_mhz / 1000
+        values = asdict(expected)
+        values["real_w"] = values.pop("active_w")
         # Units per LSB are one product of floats here and another there: some roundings.
-        for key, value in (
-            ("current_a", expected.current_a),
-            ("voltage_v", expected.voltage_v),
-            ("real_w", expected.active_w),
-            ("reactive_var", expected.reactive_var),
-            ("apparent_va", expected.apparent_va),
-            ("power_factor", expected.power_factor),
-        ):
-            assert clamp[key] == pytest.approx(value, rel=1e-13), key
+        assert {key: clamp[key] for key in values} == pytest.approx(values, rel=1e-13)
