@@ -21,7 +21,7 @@ from accuracy_waves import (
     times,
     wave,
 )
-from fluksometer.domain.linearity import Values
+from fluksometer.domain.arrays import Values
 from fluksometer.domain.power import FloorLearner, shown_rms
 from fluksometer.domain.units import mean_square_lsb2
 from fluksometer.metering import Steps, Window

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accuracy_power import ADAPTER_V
 from accuracy_waves import RANGE_LSB, Figure, own_steps, read
-from fluksometer.domain.linearity import Codes
+from fluksometer.domain.arrays import Codes
 from fluksometer.domain.power import EnergyTotal, compensation_q14
 from fluksometer.domain.units import STEP2_Q20_PER_LSB2, uwh_per_charge, uwh_per_energy
 from fluksometer.metering import Closed, Core

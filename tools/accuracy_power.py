@@ -10,7 +10,7 @@ import numpy as np
 
 from accuracy_current import LOUD_LSB, NOISE_LSB, mean_square
 from accuracy_waves import A_PER_LSB, RANGE_LSB, RATE_HZ, Figure, floor_lsb2, own_steps, read, times
-from fluksometer.domain.linearity import Codes
+from fluksometer.domain.arrays import Codes
 from fluksometer.domain.meters import InputCalibration, Moment, StarlessMeter
 from fluksometer.domain.phases import third_mean_square, without_neutral_w
 from fluksometer.domain.power import Electrical, PairMoments, PairScale, compensation_q14, electrical, skew_deg

@@ -7,7 +7,8 @@ from math import erf, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from fluksometer.domain.linearity import CODES, Codes, Linearity, Values, lookup
+from fluksometer.domain.arrays import Codes, Values
+from fluksometer.domain.linearity import CODES, Linearity, lookup
 from fluksometer.domain.linearity_fit import Fit, fit
 from fluksometer.domain.units import CHARGE_PER_LSB_S, STEP2_Q20_PER_LSB2, STEPS
 from fluksometer.metering import Closed, Core, Steps

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds",
+import native_through_cffi
+from bench_metering import figures
+from bench_programs import PAIRS, PLAIN, READY, VIPER
 from fluksometer.faults import parse_toml
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
