@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import native_through_cffi
+from bench_metering import figures
 from bench_programs import PAIRS, PLAIN, READY, VIPER
 from fluksometer.faults import parse_toml
 from fluksometer.shared.deframer import Deframer
@@ -41,7 +42,7 @@ port = 4
 rate_hz = 10.0
 bounce_ms = 2
 """
-DEMO_RATE_HZ, FULL_RATE_HZ = 4000, 20000
+DEMO_RATE_HZ, FULL_RATE_HZ, TOP_RATE_HZ = 4000, 20000, 100_000
 
 
 def say(text: str) -> None:
@@ -84,7 +85,7 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     shutil.copy(flash, own)
     pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=own)
     pico.run_for(3.0)
-    pico.console.send(to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(rate_hz, 0b00111, 0b11000, 5000))))
+    pico.console.send(to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(rate_hz, 0b00111, 0b11000, 5000, 0, 0))))
     pico.run_for(2.0)
     pico.console.written.clear()
     return pico
@@ -144,14 +145,14 @@ def tell_identical_blocks(pico: EmulatedPico, blocks: int) -> None:
 def bench_board(folder: Path, full: bool) -> None:
     """The whole firmware: share of the core, heap, link, gaps, and how fast this machine emulates it."""
     flash = flashed(folder)
-    seconds = {DEMO_RATE_HZ: 30.0, FULL_RATE_HZ: 600.0 if full else 30.0}
-    for rate_hz in (DEMO_RATE_HZ, FULL_RATE_HZ):
-        say(f"three clamps at {rate_hz} samples a second, {seconds[rate_hz]:.0f} s of emulated time")
+    long_s = 600.0 if full else 30.0
+    for rate_hz, seconds in ((DEMO_RATE_HZ, 30.0), (FULL_RATE_HZ, long_s), (TOP_RATE_HZ, long_s)):
+        say(f"three clamps at {rate_hz} samples a second, {seconds:.0f} s of emulated time")
         pico = firmware_board(folder, flash, rate_hz)
         busy, began = pico.busy_cycles, time.monotonic()
-        pico.run_for(seconds[rate_hz])
+        pico.run_for(seconds)
         wall_s = time.monotonic() - began
-        tell_board(f"board_3x{rate_hz}", pico, busy, seconds[rate_hz], wall_s)
+        tell_board(f"board_3x{rate_hz}", pico, busy, seconds, wall_s)
         pico.close()
 
 
@@ -167,11 +168,23 @@ def tell_board(bench: str, pico: EmulatedPico, busy_before: int, seconds: float,
     tell(bench, "longest_backlog", 1000 * max(health[4] for health in healths) / 3 / int(bench.split("x")[1]), "ms")
     tell(bench, "link_rate", len(written) / seconds, "bytes/s")
     tell(bench, "windows", len(clamps), "windows")
-    tell(bench, "gap_samples", max(clamp[3] for clamp in clamps), "samples")
+    tell(bench, "gap_samples", max(clamp[2] for clamp in clamps), "samples")
     tell(bench, "emulation_speed", seconds / wall_s, "x real time")
 
 
-BENCHES: dict[str, Callable[[Path, bool], None]] = {"native": bench_native, "board": bench_board}
+def bench_metering(folder: Path, full: bool) -> None:
+    """The metering core and the bridge's arithmetic, beside waves whose truth is known."""
+    for figure in figures(full):
+        tell("metering", figure.metric, figure.value, figure.unit)
+        if not figure.held:
+            say(f"{figure.metric} misses its limit of {figure.limit:g} {figure.unit}")
+
+
+BENCHES: dict[str, Callable[[Path, bool], None]] = {
+    "native": bench_native,
+    "board": bench_board,
+    "metering": bench_metering,
+}
 
 
 def main() -> int:
@@ -183,7 +196,7 @@ def main() -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="the long forms: ten emulated minutes at 20000 samples a second, 10000 random blocks",
+        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

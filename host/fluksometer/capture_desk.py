@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from fluksometer.domain.captures import Capture, Request, answer, refusal, request_of
+from fluksometer.domain.captures import RING_SAMPLES, Capture, Request, answer, refusal, request_of
 from fluksometer.domain.meters import Calibrations
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensors import Sensor, SensorClass
@@ -20,6 +20,7 @@ class CaptureDesk:
 
     def __init__(self, device_id: str, sensors: Iterable[Sensor]) -> None:
         self.topics = f"/device/{device_id}/request/+"
+        self.ring_samples = RING_SAMPLES  # of the board, as far as it has told
         self._device_id = device_id
         analog = [one for one in sensors if one.enabled and one.sensor_class is not SensorClass.PULSE]
         self._sensors = {port: one for one in reversed(analog) for port in one.ports}
@@ -52,7 +53,7 @@ class CaptureDesk:
                 messages.append(refusal(request, reason, self._device_id))
                 continue
             self._request, self._capture, self._until_s = request, None, now_s + ANSWER_S
-            self._asked = request.ports(hello.clamp_ports), request.sets(hello)
+            self._asked = request.ports(hello.clamp_ports), request.sets(hello, self.ring_samples)
             return messages, self._asked
         return messages, None
 

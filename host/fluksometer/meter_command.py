@@ -48,7 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--adapter",
-        type=_volts,
+        type=_adapter,
         metavar="V",
         help="so many V rms give 1 V rms at the voltage's pin (default: that of --voltage, or 230)",
     )
@@ -181,7 +181,7 @@ def _electrical(closed: "Closed", channel: int, pair: "Pair", arguments: Namespa
     from fluksometer.domain.units import PRODUCT_PER_LSB2
 
     window = closed.channels[channel]
-    if not window.frequency_mhz:
+    if not 0 < 2 * window.frequency_mhz < 1000 * arguments.rate:
         return None
     voltage = arguments.voltage_channel - 1
     a, b = min(voltage, channel), max(voltage, channel)
@@ -236,6 +236,10 @@ def _between(text: str, low: float, high: float, what: str) -> float:
 
 def _volts(text: str) -> float:
     return _between(text, 0.001, 1000, "a voltage")
+
+
+def _adapter(text: str) -> float:
+    return _between(text, 1, 10_000, "an adapter")
 
 
 def _degrees(text: str) -> float:

@@ -18,6 +18,7 @@ from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
+from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -236,6 +237,7 @@ class Bridge:
                 if new_boot:
                     self._bank.begin_boot()
                 self._bank.calibrations = self._calibrator.known(hello)
+                self._desk.ring_samples = RING_SAMPLES
                 self._publish(self._config_message(hello))
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
@@ -256,6 +258,7 @@ class Bridge:
                 self._publish_all(self._bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us)))
             case HealthReported(health=health):
                 self._observe(health.t_us)
+                self._desk.ring_samples = max(RING_SAMPLES, health.ring_samples)
             case BoardLogged(log=log):
                 self._observe(log.t_us)
 

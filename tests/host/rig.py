@@ -27,6 +27,8 @@ port = "{port}"
 broker = "{broker}"
 port = {mqtt_port}
 {more}
+"""
+SENSORS = """\
 [[sensor]]
 port = 1
 function = "clamp 1"
@@ -149,6 +151,7 @@ class Rig:
         self.board = ScriptedBoard(folder / "board")
         self.mosquitto: Mosquitto | None = None
         self.port = 0
+        self.sensors = SENSORS
         self._started: list[subprocess.Popen] = []
 
     def use(self, kind: str) -> None:
@@ -164,7 +167,8 @@ class Rig:
     def write_config(self, more: str = "") -> Path:
         path = self.folder / "meter.toml"
         broker = "127.0.0.1" if self.mosquitto else "embedded"
-        path.write_text(CONFIG.format(port=self.board.path, broker=broker, mqtt_port=self.port, more=more))
+        text = CONFIG.format(port=self.board.path, broker=broker, mqtt_port=self.port, more=more)
+        path.write_text(text + self.sensors)
         return path
 
     def bridge(self, more: str = "") -> BridgeProcess:

@@ -1,11 +1,13 @@
 """A board played by the test: a pseudo-terminal that answers greet and settings as docs/wire.md says, and sends what it is told."""
 
 import contextlib
+import math
 import os
 import select
 import threading
 import time
 import tty
+from array import array
 from pathlib import Path
 from zlib import crc32
 
@@ -25,6 +27,8 @@ class ScriptedBoard:
         self.table_crc = 0
         self.boot_id = boot_id
         self.obeys = True  # applies settings
+        self.calibration: tuple[int, ...] = ()
+        self.captures = True  # answers a capture, with sines of 50 Hz
         self.asked: list[str] = []  # names of what the host sent
         self._started_s = time.time() - up_s
         self._seq = 0
@@ -89,6 +93,16 @@ class ScriptedBoard:
         values = (port, self.t_us(wall_s), 0, charge_lsb_ms * 8 * 1024, steps**2 * SAMPLES, 0, SAMPLES, 50_000)
         self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -steps, steps, 0, 50))
 
+    def pair(
+        self, a_port: int, b_port: int, product_lsb2: int, totals_lsb2_s: tuple[int, int], wall_s: float | None = None
+    ) -> None:
+        """Waves in phase: what the core tells of them at no lag; totals of import and export since boot."""
+        product = product_lsb2 * 64 * 16
+        lagged = round(product * math.cos(2 * math.pi * 50 / self.settings[0]))
+        imported, exported = (total * 16_000 for total in totals_lsb2_s)
+        values = (a_port, b_port, self.t_us(wall_s), imported, exported, product, lagged, SAMPLES, 0)
+        self.send(records.PAIR.kind, records.PAIR.pack(*values))
+
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
         values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0)
         self.send(records.PULSE.kind, records.PULSE.pack(*values))
@@ -127,7 +141,12 @@ class ScriptedBoard:
         if kind == records.SETTINGS.kind and self.obeys:
             self.settings = list(records.SETTINGS.unpack(payload))
         if kind == records.CALIBRATION.kind:
+            self.calibration = records.CALIBRATION.unpack(payload)
             self.calibration_crc = crc32(payload)
+        if kind == records.CAPTURE.kind:
+            self._capture(*records.CAPTURE.unpack(payload))
+            self.asked.append(records.TO_BOARD[kind].name)
+            return
         if kind == records.TABLE.kind:
             crc, first, _value, steps = records.TABLE.unpack(payload)
             self.asked.append(records.TO_BOARD[kind].name)
@@ -136,3 +155,14 @@ class ScriptedBoard:
             self.table_crc = crc
         self.hello()
         self.asked.append(records.TO_BOARD[kind].name)
+
+    def _capture(self, mask: int, sets: int) -> None:
+        t_us, rate_hz = self.t_us(), self.settings[0]
+        for port in (1, 2, 3):
+            if not (mask >> (port - 1) & 1 and self.captures):
+                continue
+            wave = [round(2048 + 700 * math.sin(2 * math.pi * 50 * n / rate_hz)) for n in range(sets)]
+            for first in range(0, sets, records.RAW_CODES):
+                codes = array("H", wave[first : first + records.RAW_CODES])
+                head = (port, t_us, rate_hz, first, sets)
+                self.send(records.RAW.kind, records.RAW.pack(*head, codes.tobytes()))

@@ -111,16 +111,25 @@ def test_gain_and_table_are_used():
     assert json.loads(message.payload)["orders"][0] == pytest.approx(500 * 3.3 / 4096 * 50, rel=1e-3)
 
 
-@pytest.mark.parametrize("rate_hz", [245, 4_000, 20_000, 40_000, 100_000])
+@pytest.mark.parametrize("rate_hz", [1, 245, 4_000, 20_000, 40_000, 100_000])
 @pytest.mark.parametrize("ports", [0b001, 0b101, 0b111])
 @pytest.mark.parametrize("request_", [Request(0), Request(1)])
-def test_a_board_can_hold_what_it_is_asked_for(rate_hz, ports, request_):
-    """board/meter/capture.py: most codes, and three quarters of its ring (a quarter of a second, at least 15000)."""
-    hello = make_hello(rate_hz=rate_hz, clamp_ports=ports)
-    channels, sets = ports.bit_count(), request_.sets(hello)
-    ring = min(max(rate_hz * channels // 4, RING_SAMPLES), 60_000)
+@pytest.mark.parametrize("ring", [RING_SAMPLES, 22_500, 60_000])
+def test_a_board_can_hold_what_it_is_asked_for(rate_hz, ports, request_, ring):
+    """board/meter/capture.py: most codes, and three quarters of its ring."""
+    channels, sets = ports.bit_count(), request_.sets(make_hello(rate_hz=rate_hz, clamp_ports=ports), ring)
     assert sets >= 1 and sets * request_.ports(ports).bit_count() <= CAPTURE_MOST
-    assert sets * channels <= ring // channels * channels * 3 // 4
+    used = ring // channels * channels
+    assert sets * channels <= used - used // 4
+
+
+def test_a_longer_ring_gives_longer_captures():
+    desk = CaptureDesk(DEVICE, SENSORS)
+    hello = make_hello(clamp_ports=7, rate_hz=40_000)
+    assert asked(desk, "harmonics", b"1", hello=hello)[1] == (0b001, 3750)
+    desk = CaptureDesk(DEVICE, SENSORS)
+    desk.ring_samples = 30_000
+    assert asked(desk, "harmonics", b"1", hello=hello)[1] == (0b001, 7200)
 
 
 # Strangers

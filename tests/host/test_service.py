@@ -128,10 +128,10 @@ def test_an_unplugged_board_comes_back_and_totals_go_on(rig):
 
 def test_a_board_with_other_settings_is_set(rig):
     rig.use("embedded")
-    rig.board.settings = [500, 0b001, 0, 0]
+    rig.board.settings = [500, 0b001, 0, 0, 1, 0]
     bridge = greeted(rig)
     rig.board.wait_for_host("settings")
-    assert rig.board.settings == [20_000, 0b111, 0b011000, 5000]
+    assert rig.board.settings == [20_000, 0b111, 0b011000, 5000, 0, 0]
     bridge.wait_for_log("rate_hz=20000")
     assert bridge.stop() == 0
     assert "settings_refused" not in bridge.log

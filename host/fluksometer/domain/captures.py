@@ -21,6 +21,7 @@ WAVEFORM_CYCLES: Final = 2.2
 """Two cycles, for the frequency to be found in them."""
 CAPTURE_MOST: Final = 8192
 RING_SAMPLES: Final = 15000
+"""What every board's ring holds; its health record tells when it is more."""
 _SLOWEST_HZ: Final = 45
 
 
@@ -34,12 +35,12 @@ class Request:
         """Mask of the ports to capture; ``sampled``: those that the board samples."""
         return 1 << (self.port - 1) if self.port else sampled
 
-    def sets(self, hello: Hello) -> int:
-        """How many codes of each port."""
-        ports = self.ports(hello.clamp_ports).bit_count()
+    def sets(self, hello: Hello, ring_samples: int = RING_SAMPLES) -> int:
+        """How many codes of each port; ``ring_samples``: what the board's ring holds, of which it gives three quarters."""
+        channels = hello.clamp_ports.bit_count()
         wanted = HARMONICS_S if self.port else WAVEFORM_CYCLES / _SLOWEST_HZ
-        ring = max(RING_SAMPLES, hello.rate_hz * hello.clamp_ports.bit_count() // 5) * 3 // 4
-        return min(round(wanted * hello.rate_hz), CAPTURE_MOST // ports, ring // hello.clamp_ports.bit_count())
+        held = min(CAPTURE_MOST // self.ports(hello.clamp_ports).bit_count(), ring_samples * 3 // 4 // channels)
+        return max(1, min(round(wanted * hello.rate_hz), held))
 
 
 def request_of(topic: str, payload: bytes, device_id: str) -> Request | None:
