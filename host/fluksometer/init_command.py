@@ -23,8 +23,10 @@ name = "fluksometer"
 
 [board]
 port = "auto"               # the one board on USB; or its path, as "/dev/ttyACM0"
-# rate_hz = 20000           # samples a second of each clamp: 245 to 40000 for three clamps
+# rate_hz = 20000           # samples a second of each clamp: 245 to 100000 for three clamps
 # min_width_ms = 5          # pulses shorter than this are bounce, 0 to 1000
+# linearity = "chip"        # what the converter's codes mean: "chip", "none", or the file of your own board's table
+# mains_hz = 50             # or 60
 
 [mqtt]
 broker = "embedded"         # a broker of our own; or the host name of yours
@@ -33,7 +35,7 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
-# Ports 1 to 3 take clamps, ports 2 to 5 pulses.
+# Ports 1 to 3 take clamps or one voltage, ports 2 to 5 pulses.
 [[sensor]]
 port = 1
 function = "clamp 1"        # its name: 1 to 16 letters, digits, spaces, hyphens
@@ -50,6 +52,8 @@ clamp_a = 50
 port = 3
 function = "clamp 3"
 clamp_a = 50
+# adapter_v = 400           # instead of clamp_a: the mains voltage, so many V give 1 V at the pin. The clamps beside it
+                            # then have real power with a sign; a second sensor with direction = "export" counts export
 
 [[sensor]]
 port = 4

@@ -1,13 +1,26 @@
 """The documents name everything a person can write or hear."""
 
+import json
+import re
+from array import array
+from math import pi, sin
+
 import pytest
 from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, SensorTable
 from fluksometer.domain import topics
+from fluksometer.domain.board_calibration import IDENTITY
+from fluksometer.domain.calibration import Book, PortBook
+from fluksometer.domain.captures import Capture, Request, answer
+from fluksometer.domain.meters import InputCalibration
+from fluksometer.domain.readings import RawCodes
+from fluksometer.domain.sensors import SensorClass
+from fluksometer.faults import check_values, parse_toml
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+CALIBRATION = (ROOT / "docs" / "calibration.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
 TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "sensor": SensorTable}
 
@@ -33,13 +46,47 @@ def test_every_key_is_described_under_its_table(table, key):
 def test_every_topic_and_unit_is_described():
     for text in ("/sensor/<id>/gauge", "/sensor/<id>/counter", "/device/<id>/config/sensor"):
         assert text in MQTT
-    for text in ("`W`", "`Wh`", "`L`", "`L/day`"):
+    for text in ("waveform", "harmonics/<port>", "request/waveform", "request/harmonics"):
+        assert f"`/device/<id>/{text}`" in MQTT
+    for text in ("`W`", "`Wh`", "`V`", "`L`", "`L/day`"):
         assert text in MQTT
 
 
 def test_every_key_of_the_published_configuration_is_described():
-    sensors = [make_sensor(), make_pulse_sensor()]
+    voltage = make_sensor(sensor_class=SensorClass.VOLTAGE, adapter_v=400)
+    sensors = [make_sensor(), make_pulse_sensor(), voltage]
     main = topics._main("", "0.1", None)
     for section in [main, *(topics._section(sensor) for sensor in sensors)]:
         for key in section:
             assert f"`{key}`" in MQTT, key
+
+
+def test_every_example_is_right():
+    examples = re.findall(r"```toml\n(.*?)```", CONFIGURATION, re.DOTALL)
+    assert len(examples) >= 5
+    for example in examples:
+        text = example if "[[sensor]]" in example else example + '[[sensor]]\nport = 1\nfunction = "kitchen"\n'
+        parse_toml(text, Config, source="docs/configuration.md")
+
+
+def test_the_keys_of_the_calibration_file_are_described():
+    (example,) = re.findall(r"```json\n(.*?)```", CALIBRATION, re.DOTALL)
+    book = check_values(json.loads(example), Book, source="docs/calibration.md")
+    (ports,) = book.boards.values()
+    assert all(known is not None for _name, known in ports["1"])
+    for key in PortBook.model_fields:
+        assert f"| `{key}` |" in CALIBRATION
+
+
+def test_the_answers_to_requests_are_described():
+    waveform, harmonics = (json.loads(one) for one in re.findall(r"```json\n(.*?)```", MQTT, re.DOTALL))
+    for key in (*waveform, *waveform["inputs"][0], *harmonics):
+        assert f"`{key}`" in MQTT or key in ("port", "inputs"), key
+    samples = [round(2048 + 500 * sin(2 * pi * 50 * n / 4000)) for n in range(800)]
+    capture = Capture(0, 4000)
+    for first in range(0, 800, 400):
+        codes = array("H", samples[first : first + 400]).tobytes()
+        capture.add(RawCodes(port=1, t_us=0, rate_hz=4000, first=first, total=800, codes=codes))
+    for port, example in ((0, waveform), (1, harmonics)):
+        found = answer(Request(port), capture, {1: make_sensor()}, {1: InputCalibration()}, IDENTITY, "d" * 32)
+        assert list(json.loads(found.payload)) == list(example)
