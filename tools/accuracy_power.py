@@ -187,13 +187,15 @@ CLAMP_LEADS_DEG = (2.0, 3.5)
 def random_mixes(rng: np.random.Generator, count: int) -> np.ndarray:
     """Loads of 0..3 kW between each two lines, each on half of the time, 1 kW at least in all; in A."""
     loads = rng.random((4 * count, 3)) * 3000 * (rng.random((4 * count, 3)) < 0.5)
-    return loads[loads.sum(axis=1) >= 1000][:count] / 230
+    mixes: np.ndarray = loads[loads.sum(axis=1) >= 1000][:count] / 230
+    return mixes
 
 
 def line_currents(loads_a: np.ndarray) -> np.ndarray:
     """Each line's current is the difference of two loads' currents."""
     pairs = loads_a * PAIRS
-    return pairs - np.roll(pairs, 1, axis=-1)
+    lines: np.ndarray = pairs - np.roll(pairs, 1, axis=-1)
+    return lines
 
 
 def starless_figures(mixes: int, curves: Sequence[str], through_core: int, seed: int = 1) -> Iterator[Figure]:

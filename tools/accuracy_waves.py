@@ -60,7 +60,8 @@ def wave(
 ) -> Values:
     """A shape whose fundamental has this peak, at any moments."""
     angle = 2 * np.pi * frequency_hz * np.asarray(t_s) + start_rad
-    values: Values = peak_lsb * sum(part * np.sin(order * angle + ahead) for order, (part, ahead) in shape.items())
+    orders = [part * np.sin(order * angle + ahead) for order, (part, ahead) in shape.items()]
+    values: Values = peak_lsb * np.sum(orders, axis=0)
     return values
 
 
