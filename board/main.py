@@ -90,7 +90,6 @@ def main():
 
     def on_timer(_timer):
         try:
-            clock.tick()
             sampler.poll()
         except BaseException as error:
             caught.append(error)

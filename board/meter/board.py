@@ -27,7 +27,7 @@ _HEALTH_EVERY = const(10)  # rounds of a second
 _RING_US = const(195000)  # a little less than 200 ms: whole sets only
 _RAW_WAITING = const(4)  # records of a capture go out only while no more than this are queued
 # Collecting early keeps what lives at the bottom of the heap, so that a longer ring finds its memory in one piece.
-_COLLECT_EVERY_BYTES = const(32768)
+_COLLECT_EVERY_BYTES = const(49152)
 
 
 class Board:

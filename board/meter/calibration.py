@@ -37,7 +37,7 @@ class Calibration:
         """A piece of a table, pieces in order; True when it was the last and the table is in force. RangeError: not usable."""
         crc, first, value, steps = TABLE.unpack(payload)
         if first == 0:
-            self._coming, self._coming_crc, self._known = array("h", bytearray(2 * _CODES)), crc, 0
+            self._coming, self._coming_crc, self._known = array("h", range(_CODES)), crc, 0
         if self._coming is None or crc != self._coming_crc or first != self._known or first + len(steps) >= _CODES:
             self._coming = None
             raise RangeError("table: pieces do not fit together")

@@ -14,7 +14,7 @@ class Capture:
     def __init__(self, ports, sets):
         self.ports = ports
         self.sets = sets
-        self._codes = [array("H", bytearray(2 * sets)) for _ in ports]
+        self._codes = [array("H", range(sets)) for _ in ports]  # made of bytes it would need the memory twice
         self._from = 0
         self._t_us = 0
         self._rate_hz = 0

@@ -93,14 +93,17 @@ class Sampler:
         self._ring.stop()
 
     def poll(self):
-        """Look after the ring, at least every 20 ms; folds every 40 ms. Later than the ring is long, it counts a gap."""
+        """Look after the ring and the clock, at least every 20 ms; folds every 40 ms. Later than the ring is long: a gap."""
         if not self._running:
+            self._clock.tick()
             return
         began = self._ticks_us()
         since_us = self._ticks_diff(began, self._polled_ticks)
         if since_us > self._late_us or self._ring.overrun():
+            self._clock.tick()
             self._lose()
         elif since_us >= self._fold_us:
+            self._clock.tick()
             self._polled_ticks = began
             self._fold()
             if self._capture:

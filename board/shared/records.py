@@ -93,7 +93,7 @@ HELLO = Layout(
 )
 
 # Flags of a clamp window, as the core sets them (native/metering/metering.h).
-CLIPPED = const(1)  # the wave touched an end of the converter: the current was higher than reported
+CLIPPED = const(1)  # the wave came to the converter's end (24 codes): the current may be higher than reported
 GAP = const(2)  # samples were lost since the last window
 NO_SIGNAL = const(4)  # every sample was the same: the input is not connected to a converter that works
 BIAS_MOVED = const(8)  # the mean moved by more than 3 LSB since the window before: a loose plug, or inrush

@@ -1,6 +1,6 @@
 #include "metering.h"
 
-enum { PROBE = 16, BIAS_STEPS = 3 * METERING_STEPS };
+enum { PROBE = 16, END_CODES = 24, BIAS_STEPS = 3 * METERING_STEPS };
 
 static void open_window(metering_t *m) {
     m->samples = 0;
@@ -278,7 +278,8 @@ static uint32_t channel_flags(metering_t *m, metering_channel_t *channel, const 
     }
     channel->mean = mean;
     channel->spread = spread;
-    if (channel->low <= table[0] || channel->high >= table[METERING_CODES - 1]) {
+    // A pin that stops at its supply reads some codes short of the end (13 to 16 on measured chips), not 0 or 4095.
+    if (channel->low <= table[END_CODES] || channel->high >= table[METERING_CODES - 1 - END_CODES]) {
         flags |= METERING_CLIPPED;
     }
     return channel->low == channel->high ? flags | METERING_NO_SIGNAL : flags;

@@ -22,7 +22,7 @@ enum {
 
 // Flags of a window. METERING_GAP is the caller's to set: the core sees no time.
 enum {
-    METERING_CLIPPED = 1,    // the value of code 0 or 4095 was reached: the wave was larger than what was measured
+    METERING_CLIPPED = 1,    // within 24 codes of an end of the converter: the wave may be larger than what was measured
     METERING_GAP = 2,        // samples were lost
     METERING_NO_SIGNAL = 4,  // every sample the same: nothing is connected
     METERING_BIAS_MOVED = 8, // the mean is more than 3 LSB away from that of the window before: a loose plug, or inrush

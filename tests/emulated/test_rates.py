@@ -47,6 +47,9 @@ def test_three_clamps_at_the_highest_rate_lose_nothing(make_board, record_proper
             assert window["cycles"] == 50 and abs(window["samples"] - 100000) <= 1
             assert rms_a(window) == pytest.approx(amperes, rel=1e-3)
     assert len(board.of("pair")) == 3 * len(windows)
+    # What memory is left is enough for the largest capture.
+    swing = np.ptp(board.capture(0b001, 8192)[1].astype(int))
+    assert swing * LSB_A / 8**0.5 == pytest.approx(CURRENTS_A[1], rel=0.01)
 
 
 def stall_dma(board) -> None:

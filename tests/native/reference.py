@@ -250,7 +250,7 @@ class Reference:
         mean_before, spread_before = self.means[channel]
         moved = abs(mean - mean_before) > THREE_LSB + Fraction(spread_before + spread, 16)
         self.means[channel] = mean, spread
-        clipped = low <= int(self.table[0]) or high >= int(self.table[4095])
+        clipped = low <= int(self.table[24]) or high >= int(self.table[4095 - 24])
         said = {CLIPPED: clipped, GAP: self.gaps, NO_SIGNAL: low == high, BIAS_MOVED: moved, NO_MAINS: not cycles}
         return sum(flag for flag, holds in said.items() if holds)
 
