@@ -40,6 +40,11 @@ def test_what_is_missing_is_named():
     assert "no fresh counter" in heard((f"/sensor/{SID}/gauge", "[990,1]", False)).lacking()
 
 
+def test_a_voltage_alone_needs_no_counter():
+    assert heard((f"/sensor/{SID}/gauge", '[990,231,"V"]', False)).lacking() is None
+    assert "no fresh gauge" in heard((f"/sensor/{SID}/gauge", '[900,231,"V"]', True)).lacking()
+
+
 def test_an_old_retained_reading_proves_nothing():
     assert "gauge" in heard((f"/sensor/{SID}/gauge", '[900,1,"W"]', True)).lacking()
     assert "gauge" not in heard((f"/sensor/{SID}/gauge", '[990,1,"W"]', True)).lacking()
