@@ -26,6 +26,7 @@ _FRAME_REST = const(13)  # bytes before those that the length counts
 _FRAME_LEAST = const(31)  # head, invocation counter, one byte, tag of 12
 
 _HEX = b"0123456789abcdefABCDEF"
+_ALPHANUMERIC = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # A telegram with one of these comes from a meter that sends a CRC: without one it is damaged. DSMR P1 4.0, 5.2 and 6.12.
 _SINCE_CRC = ("0-0:1.0.0", "1-3:0.2.8", "0-0:96.1.4")
 
@@ -153,20 +154,21 @@ class Parser:
         self.push(held[1:])  # at most 13 bytes, which may begin something else
 
     def _head_line(self, data, at):
-        byte = data[at]
-        if byte == 10:
-            if _is_head(self._held):
-                self._begin(self._held + b"\n")
-            else:
-                self._forget()
-        elif byte == 47:  # "/" begins anew: no identification has one
-            self._held = bytearray(b"/")
-        elif len(self._held) >= MAX_HEAD or not (32 <= byte < 127 or byte == 13):
-            self._forget()
+        end = data.find(b"\n", at, at + MAX_HEAD)
+        part = data[at : end if end >= 0 else at + MAX_HEAD]
+        slash = part.find(b"/")
+        self._held += part if slash < 0 else part[:slash]
+        if len(self._held) > MAX_HEAD or not _is_text(bytes(self._held).strip(b"\r")):
+            self._forget()  # noise; what came with it may begin something
             return at
-        else:
-            self._held.append(byte)
-        return at + 1
+        if slash >= 0:  # no identification has one: begin anew
+            self._held = bytearray(b"/")
+            return at + slash + 1
+        if end >= 0 and _is_head(self._held):
+            self._begin(self._held + b"\n")
+        elif end >= 0:
+            self._forget()
+        return at + len(part) + (end >= 0)
 
     def _line(self, data, at, done):
         end = data.find(b"\n", at, at + MAX_LINE) + 1
@@ -212,7 +214,7 @@ class Parser:
         if self._lines.open and text[:1] != b"(":
             self._strange += 1  # a reading without its value
         try:
-            if min(text) < 32 or max(text) > 126:
+            if not _is_text(text):
                 raise ValueError
             registers = self._lines.read(text)
         except ValueError:
@@ -262,22 +264,18 @@ class Parser:
         self._lines = Lines()
 
 
+def _is_text(text):
+    return not text or (min(text) >= 32 and max(text) < 127)
+
+
 def _is_head(line):
     # "/", three letters of the maker, a character for the speed, identification: IEC 62056-21, 6.3.2
     line = bytes(line).strip(b"\r")
-    if not 5 <= len(line) <= MAX_HEAD or min(line) < 32 or max(line) > 126:
-        return False
-    for byte in line[1:5]:
-        if not (48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122):
-            return False
-    return True
+    return 5 <= len(line) <= MAX_HEAD and not line[1:5].strip(_ALPHANUMERIC) and _is_text(line)
 
 
 def _hex(digits):
     # One to four hex digits: some meters drop leading zeros. -1 is no CRC.
-    if not 1 <= len(digits) <= 4:
+    if not 1 <= len(digits) <= 4 or digits.strip(_HEX):
         return -1
-    for digit in digits:
-        if digit not in _HEX:
-            return -1
     return int(digits, 16)

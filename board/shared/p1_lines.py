@@ -14,6 +14,7 @@ from ._compat import const
 _MOST_DIGITS = const(18)  # of a number: its thousandths fit 64 bits signed
 _CODE_CHARACTERS = b"0123456789ABCDEFLP.:-*"
 _BARE_UNIT = b"kW"  # Iskra 2M550E-1011 leaves the * away: (00.820kW)
+Register = tuple  # of five, as above
 _TWO_LINES = "24.3.0"  # DSMR 2.2 and 3.0, M-Bus: the value follows on a line of its own
 
 
@@ -38,11 +39,8 @@ def code_of(address):
     """The OBIS code of an address as str; ValueError when it has another form."""
     if address[-4:] == b"*255":
         address = address[:-4]
-    if not 3 <= len(address) <= 20:
+    if not 3 <= len(address) <= 20 or address.strip(_CODE_CHARACTERS):
         raise ValueError
-    for character in address:
-        if character not in _CODE_CHARACTERS:
-            raise ValueError
     return str(address, "utf-8")
 
 
