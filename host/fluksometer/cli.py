@@ -26,6 +26,7 @@ COMMANDS = {
     "meter": "fluksometer.meter_command:COMMAND",
     "linearity": "fluksometer.linearity_command:COMMAND",
     "harmonics": "fluksometer.harmonics_command:COMMAND",
+    "p1": "fluksometer.p1_command:COMMAND",
 }
 ENTRY_POINTS = "fluksometer.commands"  # other packages add words here (emulate)
 # Our matrices are small: threads of NumPy's algebra library only wait for each other, for minutes on a busy machine.

@@ -1,0 +1,281 @@
+# P1 port of a smart meter: bytes in any pieces -> whole telegrams, for the board and for the bridge. docs/p1.md has the dialects.
+#
+# A telegram is "/" and an identification, lines that end with CR LF, and "!" with a CRC. It is read line by line: one line is
+# held, its registers are kept, and they are handed out at "!" when the CRC is right. Nothing of a damaged telegram gets out.
+# Encrypted frames (DLMS general-glo-ciphering, first byte 0xDB) are found by their length and handed out whole and unread.
+from ._compat import const
+from .p1_lines import Lines
+
+MAX_HEAD = const(80)  # bytes of the first line
+MAX_LINE = const(2100)  # bytes; the longest line of the standards is a text of 1024 characters in hex: 2063 bytes
+MAX_REGISTERS = const(128)  # the richest telegram known has some 110
+MAX_TEXT = const(96)  # characters of a value without a unit; an equipment id has up to 96 hex digits
+MAX_FRAME = const(8192)  # bytes of an encrypted frame with its head
+
+OK = "ok"  # CRC right
+NONE = "none"  # a telegram from before DSMR 4, which has no CRC
+
+# What the next byte belongs to.
+_SEARCH, _HEAD, _LINE, _LONG, _FRAME = const(0), const(1), const(2), const(3), const(4)
+
+# Head of a frame: 0xDB, 8, system title (8 bytes), 0x82, length (2 bytes, of all that follows), security control 0x30
+# (encrypted and authenticated, suite 0): IEC 62056-5-3, and Luxmetering's P1 specification 1.1.3, 3.2.
+_FRAME_BYTES = {0: 0xDB, 1: 8, 10: 0x82, 13: 0x30}
+_FRAME_HEAD = const(14)
+_FRAME_REST = const(13)  # bytes before those that the length counts
+_FRAME_LEAST = const(31)  # head, invocation counter, one byte, tag of 12
+
+_HEX = b"0123456789abcdefABCDEF"
+_ALPHANUMERIC = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# A telegram with one of these comes from a meter that sends a CRC: without one it is damaged. DSMR P1 4.0, 5.2 and 6.12.
+_SINCE_CRC = ("0-0:1.0.0", "1-3:0.2.8", "0-0:96.1.4")
+
+
+def _crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
+        table.append(value)
+    return tuple(table)
+
+
+_TABLE = _crc_table()
+
+
+def crc16(crc, data):
+    """CRC-16/ARC (polynomial 0x8005 reflected, start 0) carried on over data: DSMR P1 4.0, 5.2."""
+    table = _TABLE
+    for byte in data:
+        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
+    return crc
+
+
+class Telegram:
+    """A telegram that may be trusted. head: identification without "/"; crc: OK or NONE; registers: see p1_lines;
+    left_out: lines, texts and registers that were not understood or did not fit (nothing is ever cut short)."""
+
+    def __init__(self, head, crc, registers, left_out):
+        self.head = head
+        self.crc = crc
+        self.registers = registers
+        self.left_out = left_out
+
+
+class Frame:
+    """An encrypted frame as received: data begins with 0xDB. Only its head was looked at."""
+
+    def __init__(self, data):
+        self.data = data
+
+
+class Parser:
+    """Push bytes as they come, get telegrams and frames as they end. Memory is bounded; nothing raises on any input.
+
+    max_registers, max_text: what a telegram may hold beside its one line; the rest is left out and counted.
+    crc16: for a board that has a faster one.
+    """
+
+    def __init__(self, max_registers=MAX_REGISTERS, max_text=MAX_TEXT, crc16=crc16):
+        self._max_registers = max_registers
+        self._max_text = max_text
+        self._crc16 = crc16
+        self.bad_crc = 0  # telegrams whose CRC is wrong, or missing where the meter sends one
+        self.bad_form = 0  # telegrams without CRC that have a line nobody understands, or no register
+        self.cut = 0  # telegrams and frames that began and never ended
+        self._forget()
+
+    @property
+    def bad(self):
+        """Telegrams and frames so far that were damaged."""
+        return self.bad_crc + self.bad_form + self.cut
+
+    def push(self, chunk):
+        """Telegrams and frames completed by these bytes, oldest first. Not for interrupts: it allocates."""
+        data, at, done = bytes(chunk), 0, []
+        while at < len(data):
+            if self._state == _LINE:
+                at = self._line(data, at, done)
+            elif self._state == _FRAME:
+                at = self._frame(data, at, done)
+            elif self._state == _HEAD:
+                at = self._head_line(data, at)
+            elif self._state == _LONG:
+                at = self._long_line(data, at)
+            else:
+                at = self._search(data, at)
+        return done
+
+    def pause(self):
+        """The line has been quiet, or the input has ended: what is open will not go on. Returns what that completes."""
+        done = []
+        if self._state == _LINE and self._held[:1] == b"!":
+            self._end(bytes(self._held), done)  # a file without its last line end
+        elif self._state in (_LINE, _LONG) or (self._state == _FRAME and len(self._held) >= _FRAME_HEAD):
+            self.cut += 1
+        self._forget()
+        return done
+
+    # Each of these takes some of data[at:], and answers where the next one goes on.
+
+    def _search(self, data, at):
+        slash, frame = data.find(b"/", at), data.find(b"\xdb", at)
+        if frame >= 0 and not 0 <= slash < frame:
+            self._state = _FRAME
+            return frame
+        if slash < 0:
+            return len(data)
+        self._state = _HEAD
+        self._held = bytearray(b"/")
+        return slash + 1
+
+    def _frame(self, data, at, done):
+        held = self._held
+        if len(held) < _FRAME_HEAD:
+            if _FRAME_BYTES.get(len(held), data[at]) != data[at]:
+                self._no_frame()
+                return at
+            held.append(data[at])
+            return at + 1
+        size = _FRAME_REST + (held[11] << 8) + held[12]
+        if not _FRAME_LEAST <= size <= MAX_FRAME:
+            self._no_frame()
+            return at
+        end = min(at + size - len(held), len(data))
+        held += data[at:end]
+        if len(held) == size:
+            done.append(Frame(bytes(held)))
+            self._forget()
+        return end
+
+    def _no_frame(self):
+        held = bytes(self._held)
+        self._forget()
+        self.push(held[1:])  # at most 13 bytes, which may begin something else
+
+    def _head_line(self, data, at):
+        end = data.find(b"\n", at, at + MAX_HEAD)
+        part = data[at : end if end >= 0 else at + MAX_HEAD]
+        slash = part.find(b"/")
+        self._held += part if slash < 0 else part[:slash]
+        if len(self._held) > MAX_HEAD or not _is_text(bytes(self._held).strip(b"\r")):
+            self._forget()  # noise; what came with it may begin something
+            return at
+        if slash >= 0:  # no identification has one: begin anew
+            self._held = bytearray(b"/")
+            return at + slash + 1
+        if end >= 0 and _is_head(self._held):
+            self._begin(self._held + b"\n")
+        elif end >= 0:
+            self._forget()
+        return at + len(part) + (end >= 0)
+
+    def _line(self, data, at, done):
+        end = data.find(b"\n", at, at + MAX_LINE) + 1
+        stop = end or min(len(data), at + MAX_LINE)
+        self._held += data[at:stop]
+        if len(self._held) > MAX_LINE:
+            self._crc = self._crc16(self._crc, self._held)
+            self._strange += 1
+            self._held = bytearray()
+            self._state = _LINE if end else _LONG
+        elif end:
+            line, self._held = bytes(self._held), bytearray()
+            self._close(line, done)
+        return stop
+
+    def _long_line(self, data, at):
+        end = data.find(b"\n", at) + 1
+        stop = end or len(data)
+        slash = data.find(b"/", at, stop)
+        if slash >= 0:  # the next telegram, behind a line that would not end
+            self.cut += 1
+            self._forget()
+            return slash
+        self._crc = self._crc16(self._crc, data[at:stop])
+        if end:
+            self._state = _LINE
+        return stop
+
+    def _close(self, line, done):
+        slash = line.rfind(b"/")
+        if slash >= 0 and _is_head(line[slash:-1]):  # the end of the telegram before was lost
+            self.cut += 1
+            self._begin(line[slash:])
+        elif line[:1] == b"!":
+            self._end(line, done)
+        else:
+            self._crc = self._crc16(self._crc, line)
+            self._read(line.strip(b"\r\n"))
+
+    def _read(self, text):
+        if not text:
+            return
+        if self._lines.open and text[:1] != b"(":
+            self._strange += 1  # a reading without its value
+        try:
+            if not _is_text(text):
+                raise ValueError
+            registers = self._lines.read(text)
+        except ValueError:
+            self._strange += 1
+            return
+        for register in registers:
+            code, value, unit, stamp, _ = register
+            if code in _SINCE_CRC or (stamp and len(stamp) == 13):
+                self._crc_due = True
+            if len(self._registers) >= self._max_registers or (unit is None and len(value) > self._max_text):
+                self._too_much += 1
+            else:
+                self._registers.append(register)
+
+    def _end(self, line, done):
+        crc, verdict = self._crc16(self._crc, b"!"), None
+        digits = line[1:].strip(b"\r\n\0 ")
+        if digits or self._crc_due:
+            if _hex(digits) == crc:
+                verdict = OK
+            else:
+                self.bad_crc += 1
+        elif self._strange or self._lines.open or not self._registers:
+            self.bad_form += 1
+        else:
+            verdict = NONE
+        if verdict:
+            left_out = self._strange + self._too_much + self._lines.open
+            done.append(Telegram(self._head, verdict, self._registers, left_out))
+        self._forget()
+
+    def _begin(self, line):
+        self._forget()
+        self._state = _LINE
+        self._head = str(bytes(line[1:]).strip(b"\r\n"), "utf-8")
+        self._crc = self._crc16(0, line)
+
+    def _forget(self):
+        self._state = _SEARCH
+        self._held = bytearray()  # of one line, or of one frame
+        self._head = ""
+        self._crc = 0
+        self._crc_due = False  # the telegram has something that came with the CRC
+        self._strange = 0  # lines that were not understood
+        self._too_much = 0  # texts and registers that did not fit
+        self._registers = []
+        self._lines = Lines()
+
+
+def _is_text(text):
+    return not text or (min(text) >= 32 and max(text) < 127)
+
+
+def _is_head(line):
+    # "/", three letters of the maker, a character for the speed, identification: IEC 62056-21, 6.3.2
+    line = bytes(line).strip(b"\r")
+    return 5 <= len(line) <= MAX_HEAD and not line[1:5].strip(_ALPHANUMERIC) and _is_text(line)
+
+
+def _hex(digits):
+    # One to four hex digits: some meters drop leading zeros. -1 is no CRC.
+    if not 1 <= len(digits) <= 4 or digits.strip(_HEX):
+        return -1
+    return int(digits, 16)

@@ -1,0 +1,45 @@
+"""A smart meter's clock to UTC: ``YYMMDDhhmmss`` of local time, then S (summer), W (winter) or nothing (DSMR P1 4.0, 6.4).
+
+The suffix alone decides, so the hour that comes twice in October is no riddle, and no time zone database is needed. Swedish
+meters say W all year, and mean it.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from fluksometer.shared.p1_lines import is_stamp
+
+CENTRAL_EUROPE_H = 1  # winter time before UTC
+
+# Clocks that were never set begin in 1970, 2000 or at a month 25; the first P1 ports are of 2008.
+_YEARS = range(2008, 2070)
+
+
+def utc(stamp: str | None, winter_h: int = CENTRAL_EUROPE_H) -> datetime | None:
+    """The moment of a stamp; None when there is none, when it does not exist, or when the clock was never set.
+
+    ``winter_h``: hours that winter time is before UTC where the meter is. A stamp without suffix (before DSMR 4) follows the
+    summer time of the European Union; in the hour that comes twice it is taken for the first.
+    """
+    if stamp is None or not is_stamp(stamp.encode()):
+        return None
+    year, month, day, hour, minute, second = (int(stamp[at : at + 2]) for at in range(0, 12, 2))
+    if 2000 + year not in _YEARS:
+        return None
+    try:
+        winter = datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC) - timedelta(hours=winter_h)
+    except ValueError:
+        return None
+    summer = winter - timedelta(hours=1)
+    is_summer = stamp[12:] == "S" or (not stamp[12:] and _in_summer(summer))
+    return summer if is_summer else winter
+
+
+def _in_summer(moment: datetime) -> bool:
+    # Directive 2000/84/EC: from 01:00 UTC on the last Sunday of March to the same of October.
+    begin, end = (_last_sunday(moment.year, month) + timedelta(hours=1) for month in (3, 10))
+    return begin <= moment < end
+
+
+def _last_sunday(year: int, month: int) -> datetime:
+    last = datetime(year, month, 31, tzinfo=UTC)
+    return last - timedelta(days=(last.weekday() + 1) % 7)
