@@ -16,6 +16,7 @@ from .power import (
     shown_rms,
     signed_rms,
     skew_deg,
+    start_w,
 )
 from .readings import PAIRS, ClampWindow, PairWindow
 from .registers import Growth
@@ -159,9 +160,14 @@ class RealMeter:
         grown = self._growth.take(total)
         if grown is None:
             return None
-        self.total.add(grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain)
+        energy_uwh = grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain
         scale = pair_scale(sensor, adapter, moment.clamp_ports, calibrations)
-        active_w = electrical(_moments(moment, self.pairs[0]), scale).active_w
+        moments = _moments(moment, self.pairs[0])
+        active_w, least_w = electrical(moments, scale).active_w, start_w(moments, scale, pair.samples)
+        window_s = Fraction(pair.samples, moment.rate_hz)
+        if abs(active_w) < least_w and energy_uwh <= Fraction(least_w) * window_s * UWH_PER_WS:
+            return 0.0  # noise; more than one window's worth came with records that were lost
+        self.total.add(energy_uwh)
         return active_w if sensor.direction == "import" else max(0.0, -active_w)
 
 
