@@ -170,7 +170,8 @@ def tell_board(bench: str, pico: EmulatedPico, busy_before: int, seconds: float,
     """The figures of one run."""
     written = bytes(pico.console.written)
     records = Deframer().push(written)
-    healths = [HEALTH.unpack(payload) for kind, _, payload in records if kind == HEALTH.kind]
+    # The first health record also tells of the time before the rate was set.
+    healths = [HEALTH.unpack(payload) for kind, _, payload in records if kind == HEALTH.kind][1:]
     clamps = [CLAMP.unpack(payload) for kind, _, payload in records if kind == CLAMP.kind]
     share = 100 * (pico.busy_cycles - busy_before) / (seconds * CORE_HZ)
     gaps = max(clamp[2] for clamp in clamps)
