@@ -4,6 +4,7 @@
 # held, its registers are kept, and they are handed out at "!" when the CRC is right. Nothing of a damaged telegram gets out.
 # Encrypted frames (DLMS general-glo-ciphering, first byte 0xDB) are found by their length and handed out whole and unread.
 from ._compat import const
+from .crc16 import crc16
 from .p1_lines import Lines
 
 MAX_HEAD = const(80)  # bytes of the first line
@@ -29,26 +30,6 @@ _HEX = b"0123456789abcdefABCDEF"
 _ALPHANUMERIC = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # A telegram with one of these comes from a meter that sends a CRC: without one it is damaged. DSMR P1 4.0, 5.2 and 6.12.
 _SINCE_CRC = ("0-0:1.0.0", "1-3:0.2.8", "0-0:96.1.4")
-
-
-def _crc_table():
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = (value >> 1) ^ 0xA001 if value & 1 else value >> 1
-        table.append(value)
-    return tuple(table)
-
-
-_TABLE = _crc_table()
-
-
-def crc16(crc, data):
-    """CRC-16/ARC (polynomial 0x8005 reflected, start 0) carried on over data: DSMR P1 4.0, 5.2."""
-    table = _TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc
 
 
 class Telegram:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from .crc16 import crc16 as crc16
 from .p1_lines import Register
 
 MAX_HEAD: int
@@ -9,8 +10,6 @@ MAX_TEXT: int
 MAX_FRAME: int
 OK: str
 NONE: str
-
-def crc16(crc: int, data: bytes) -> int: ...
 
 class Telegram:
     head: str
