@@ -46,7 +46,7 @@ class AdcRing:
     def fit(self, conversions_hz):
         """Make the ring long enough for this rate, or as long as the memory allows; stopped before."""
         wanted = min(max(conversions_hz // _PER_S, _SAMPLES_MIN), _SAMPLES_MAX)
-        if wanted == len(self.ring):
+        if self.ring is not None and wanted == len(self.ring):  # None: there was no memory for any
             return
         while not self._try(wanted):
             wanted = max(wanted * 3 // 4, _SAMPLES_MIN)

@@ -110,12 +110,18 @@ class Board:
             self._apply()
         except MemoryError:  # not even for the shortest ring
             self._settings = before
-            self._apply()
+            self._apply_again()
             raise RangeError("settings.rate_hz: no memory for a ring")
         if self._sampler.ports and self._sampler.ring_us < _RING_US:
             text = "ring: memory has room for %d ms only" % (self._sampler.ring_us // 1000)
             self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
         self._send_hello()
+
+    def _apply_again(self):
+        try:
+            self._apply()
+        except MemoryError:  # nobody would measure any more: better to begin anew
+            raise RuntimeError("no memory for any ring")
 
     def _take_calibration(self, payload):
         self._calibration.take(payload)

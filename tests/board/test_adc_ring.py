@@ -45,6 +45,27 @@ def test_without_memory_it_becomes_as_long_as_it_can():
     assert len(ring.ring) == 15000
 
 
+def test_when_there_was_no_memory_at_all_it_asks_again():
+    ring, _registers, _dma = make()
+    allocate = ring._allocate
+
+    def no_memory(_samples):
+        ring.ring = None
+        raise MemoryError
+
+    ring._allocate = no_memory
+    refused = 0
+    for _ in range(2):  # for new settings, and for the former ones behind them
+        try:
+            ring.fit(100000)
+        except MemoryError:
+            refused += 1
+    assert refused == 2
+    ring._allocate = allocate
+    ring.fit(60000)
+    assert len(ring.ring) == 15000
+
+
 def test_inputs_are_converted_in_turn_from_the_lowest_on():
     for channels, select in (([0, 1, 2], 0b111 << 16), ([0, 2], 0b101 << 16), ([1, 2], 0b110 << 16 | 1 << 12)):
         ring, registers, _dma = make()

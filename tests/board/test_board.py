@@ -136,6 +136,18 @@ def test_settings_without_memory_for_their_ring_leave_the_former_in_force():
     assert [clamp["port"] for clamp in of(records, "clamp")] == [1, 2, 3]
 
 
+def test_a_board_that_can_sample_no_more_ends_instead_of_going_on_without():
+    rig = _Rig()
+    rig.run(20)
+    rig.ring.most_hz = 0
+    ended = ""
+    try:
+        rig.board._handle(SETTINGS.kind, SETTINGS.pack(20000, 0b111, 0b11000, 2000, 0, 0))
+    except RuntimeError as error:
+        ended = str(error)
+    assert ended == "no memory for any ring"
+
+
 def test_a_ring_that_memory_keeps_short_is_told_of():
     rig = _Rig()
     rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)  # the ring of this rig holds less than 200 ms of that
