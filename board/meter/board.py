@@ -70,6 +70,7 @@ class Board:
             pulse_input.min_width_us = settings.min_width_us
 
     def _send_hello(self):
+        self._send_windows()  # what is closed was measured before
         settings, identity = self._settings, self._identity
         self._link.send(
             HELLO.kind,

@@ -106,6 +106,20 @@ def test_settings_are_applied_and_answered():
     assert rig.sampler.ports == (1, 3) and rig.sampler.pairs == ((1, 3),)
 
 
+def test_windows_of_the_former_settings_go_out_before_the_hello_of_the_new_ones():
+    rig = _Rig()
+
+    async def window_and_settings():
+        await rig.sample(990)
+        rig.ring.feed([0] * 90)
+        rig.ticks.now += 40000
+        rig.sampler.poll()  # closes a window, and nobody has taken it yet
+        rig.board._handle(SETTINGS.kind, SETTINGS.pack(4000, 0b011, 0b11000, 2000, 2, 0))
+
+    names = [fields["name"] for fields in rig.run(50, window_and_settings)]
+    assert names == ["hello", "clamp", "clamp", "clamp", "hello"]
+
+
 def test_settings_out_of_range_change_nothing_and_say_why():
     rig = _Rig()
     rig.ask(SETTINGS, 4000, 0b010, 0b00010, 2000, 0, 0)
