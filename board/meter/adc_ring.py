@@ -13,6 +13,7 @@ _FCS_ENABLE, _FCS_DREQ, _FCS_EMPTY = const(1), const(1 << 3), const(1 << 8)
 _FCS_UNDER, _FCS_OVER = const(1 << 10), const(1 << 11)  # written as 1 they are cleared
 _FCS_THRESHOLD_1 = const(1 << 24)
 _ADC_CLOCK_HZ = const(48000000)
+_Q8_PER_US = const(12288)  # 1/256 cycles of the ADC clock
 _CYCLES_MIN = const(96)  # one conversion takes 96 cycles of the ADC clock
 _DMA_BASE = const(0x50000000)
 _WRITE_ADDR, _AL1_CTRL, _AL2_WRITE_ADDR_TRIG = const(0x04), const(0x10), const(0x2C)
@@ -33,6 +34,7 @@ class AdcRing:
         self._position_register = _DMA_BASE + 0x40 * self._data.channel + _WRITE_ADDR
         self._fcs_register = adc_base + _FCS
         self.samples = 0  # of the ring that are in use
+        self._set_q8 = 0  # what a set takes, in 1/256 cycles: the divider makes few rates exactly
         self.ring = None
         self._allocate(_SAMPLES_MIN)
 
@@ -72,6 +74,7 @@ class AdcRing:
         mem32[adc + _FCS] = _FCS_ENABLE | _FCS_DREQ | _FCS_UNDER | _FCS_OVER | _FCS_THRESHOLD_1
         cycles_q8 = (_ADC_CLOCK_HZ * 256 + rate_hz * len(channels) // 2) // (rate_hz * len(channels))
         mem32[adc + _DIV] = max(cycles_q8 - 256, 0) if cycles_q8 > _CYCLES_MIN * 256 else 0
+        self._set_q8 = max(cycles_q8, _CYCLES_MIN * 256) * len(channels)
         self._start_dma()
         mask = sum([1 << channel for channel in channels])
         round_robin = mask << 16 if len(channels) > 1 else 0
@@ -113,6 +116,14 @@ class AdcRing:
             self._mem32[_DMA_BASE + 0x40 * channel.channel + _AL1_CTRL] = 0
         self._data.active(0)
         self._control.active(0)
+
+    def us_of(self, sets):
+        """How long the converter takes for so many sets, in microseconds."""
+        return sets * self._set_q8 // _Q8_PER_US
+
+    def sets_in(self, us):
+        """How many sets the converter takes in so many microseconds."""
+        return us * _Q8_PER_US // self._set_q8
 
     def position(self):
         """Index in the ring of the sample that comes next."""

@@ -38,7 +38,7 @@ class Capture:
             metering.pick(ring.ring, first + place, channels, view[:straight])
             if straight < self.sets:
                 metering.pick(ring.ring, place, channels, view[straight:])
-        self._t_us = start_us + (sets - self.sets) * 1000000 // rate_hz
+        self._t_us = start_us + ring.us_of(sets - self.sets)
         self._rate_hz = rate_hz
         self.done = True
         return True

@@ -133,10 +133,10 @@ class Sampler:
         self._ring.stop()
         metering.gap(self._state)
         self._begin()
-        self.gap_samples += max((self._start_us - start_us) * self.rate_hz // 1000000 - sets, 0)
+        self.gap_samples += max(self._ring.sets_in(self._start_us - start_us) - sets, 0)
 
     def _close(self):
-        t_us = self._start_us + self._sets * 1000000 // self.rate_hz
+        t_us = self._start_us + self._ring.us_of(self._sets)
         for channel, port in enumerate(self.ports):
             payload = bytearray(CLAMP.size)
             struct.pack_into(_CLAMP_HEAD, payload, 0, port, t_us, self.gap_samples & 0xFFFFFFFF)

@@ -28,6 +28,8 @@ class Ring:
         self.at = 0
         self.over = False
         self.starts = []
+        self.late_us = 0  # how much longer than at the wanted rate a set takes
+        self.set_us = 0
         self.most_hz = 1 << 30  # beyond it there is no memory
 
     def fit(self, conversions_hz):
@@ -39,9 +41,16 @@ class Ring:
         self.at = 0
         self.over = False
         self.starts.append((channels, rate_hz))
+        self.set_us = 1000000 // rate_hz + self.late_us
 
     def stop(self):
         pass
+
+    def us_of(self, sets):
+        return sets * self.set_us
+
+    def sets_in(self, us):
+        return us // self.set_us
 
     def position(self):
         return self.at

@@ -51,7 +51,7 @@ class SamplerRig:
             index = len(self.fed)
             self.fed.append([code(index, channel) for channel in range(len(self.sampler.ports))])
             self.ring.feed(self.fed[-1])
-            self.ticks.now += 1000000 // self.sampler.rate_hz
+            self.ticks.now += self.ring.set_us
             if len(self.fed) % poll_every == 0:
                 self.poll()
 

@@ -92,6 +92,18 @@ def test_the_rate_is_that_of_all_inputs_together():
     assert registers.values[DIV] == 0
 
 
+def test_the_time_of_samples_is_that_of_the_divider_and_never_drifts():
+    for channels, rate_hz in (([0, 1, 2], 20000), ([0, 1, 2], 30000), ([0, 1, 2], 99999), ([1], 733), ([0, 2], 7001)):
+        ring, registers, _dma = make()
+        ring.start(channels, rate_hz)
+        set_q8 = (registers.values[DIV] + 256) * len(channels)
+        for sets in (0, 1, 1000, 30 * 86400 * rate_hz):
+            assert ring.us_of(sets) == sets * set_q8 // (48 * 256)
+            assert 0 <= sets - ring.sets_in(ring.us_of(sets)) <= 1
+    ring.start([0], 500000)  # 96 cycles are the least
+    assert ring.us_of(1000) == 2000
+
+
 def test_old_faults_of_the_queue_are_cleared_at_the_start():
     ring, registers, _dma = make()
     ring.start([0], 20000)

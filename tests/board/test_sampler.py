@@ -2,6 +2,7 @@ from array import array
 
 from sampling import POLL_MS, SamplerRig, product_of, steps_of
 
+from meter.capture import Capture
 from meter.sampler import PAIRS
 from shared.records import CLIPPED, GAP, NO_MAINS, NO_SIGNAL
 
@@ -128,6 +129,23 @@ def test_lost_samples_and_measured_ones_are_all_there_were():
     windows = [window for window in rig.records("clamp") if window["port"] == 1]
     measured = sum([window["samples"] for window in windows])
     assert measured + windows[-1]["gap_samples"] == windows[-1]["t_us"] // 1000
+
+
+def test_time_is_that_of_the_samples_as_the_converter_takes_them():
+    rig = SamplerRig(ring_samples=900)
+    rig.ring.late_us = 8  # far more than the divider's last step
+    rig.start((1, 2, 3))
+    began_us = rig.clock.now_us()
+    rig.run(80 * 3 * POLL_MS)
+    ends_us = [window["t_us"] - began_us for window in rig.records("clamp") if window["port"] == 1]
+    assert ends_us == [1008 * 1000, 1008 * 2000, 1008 * 3000]
+    rig.ring.over = True
+    rig.run(POLL_MS)
+    assert rig.sampler.gap_samples == POLL_MS
+    capture = Capture((1,), 100)
+    rig.sampler.capture(capture)
+    rig.run(9 * POLL_MS)
+    assert capture._t_us == rig.clock.now_us() - 1008 * 100
 
 
 def test_clipping_and_a_dead_input_are_told():
