@@ -87,9 +87,10 @@ def _uid(book: "Book", given: str | None) -> str:
 
 def _show(book: "Book", path: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("board", "port", "what", "value", "residual", "date", "how", title=str(path))
+    whole = Column("board", min_width=16)  # what --board wants, also where a terminal or pipe is narrow
+    table = Table(whole, "port", "what", "value", "residual", "date", "how", title=str(path))
     for uid, ports in sorted(book.boards.items()):
         for port, known in sorted(ports.items()):
             for name, one in known:

@@ -41,6 +41,12 @@ def test_numbers_are_kept_with_date_and_residual_and_forgotten(config, capsys):
     assert "gain" not in kept(config)[UID]["1"]
 
 
+def test_the_uid_is_whole_on_a_narrow_terminal(config, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert calibrate(config, "--board", UID, "--port", 1, "--phase", 2.4, "--how", "kettle against a clamp meter") == 0
+    assert UID in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
