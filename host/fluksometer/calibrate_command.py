@@ -1,6 +1,6 @@
 """``fluksometer calibrate``: shows and changes what is known of each board's clamps."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--gain", metavar="X", help="0.5 to 2, or default")
     parser.add_argument("--phase", metavar="DEG", help="-30 to 30, or default")
     parser.add_argument("--floor", metavar="LSB2", help="0 to 30, or default")
-    parser.add_argument("--residual", type=float, metavar="X", help="how far the measurement disagreed with itself")
+    parser.add_argument("--residual", type=_residual, metavar="X", help="how far the measurement disagreed with itself")
     parser.add_argument("--how", default="by hand", metavar="TEXT", help="how it was found (default: %(default)s)")
 
 
@@ -46,6 +46,8 @@ def run(arguments: Namespace) -> int:
     file = CalibrationFile(state_dir(read_config(arguments.config), arguments.config))
     book = file.read()
     given = {name: getattr(arguments, name) for name in _NAMES if getattr(arguments, name) is not None}
+    if arguments.residual is not None and not given:
+        raise FileFaults("arguments", ["--residual: of which number? --gain, --phase or --floor"])
     if given:
         if arguments.port is None:
             raise FileFaults("arguments", ["--port: which clamp? 1, 2 or 3"])
@@ -54,6 +56,16 @@ def run(arguments: Namespace) -> int:
         file.write(book)
     _show(book, file.path)
     return 0
+
+
+def _residual(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a residual: a number of 0 or above")
+    return value
 
 
 def _known(name: str, text: str, arguments: Namespace) -> "Known | None":
@@ -87,9 +99,10 @@ def _uid(book: "Book", given: str | None) -> str:
 
 def _show(book: "Book", path: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("board", "port", "what", "value", "residual", "date", "how", title=str(path))
+    whole = Column("board", min_width=16)  # what --board wants, also where a terminal or pipe is narrow
+    table = Table(whole, "port", "what", "value", "residual", "date", "how", title=str(path))
     for uid, ports in sorted(book.boards.items()):
         for port, known in sorted(ports.items()):
             for name, one in known:

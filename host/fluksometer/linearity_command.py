@@ -167,12 +167,17 @@ def _report(found: "Fit") -> None:
 
 def doubt(found: "Fit") -> str:
     """Why a table is not to be trusted, and what helps."""
-    from fluksometer.domain.linearity_fit import RESIDUAL_LIMIT_LSB
+    from fluksometer.domain.linearity_fit import RESIDUAL_LIMIT_LSB, STRANGER_LSB
 
     if found.table.residual_lsb > RESIDUAL_LIMIT_LSB:
         return (
             f"the halves of the recording disagree by {found.table.residual_lsb:.2f} LSB, more than {RESIDUAL_LIMIT_LSB}: "
             "record longer, a steadier load, or a larger current"
+        )
+    if found.beside_default_lsb > STRANGER_LSB:
+        return (
+            f"the codes lie {found.beside_default_lsb:.1f} LSB rms beside the default table of an {found.table.chip}, boards with "
+            "one lie within 0.4: is --chip right? A Pico has an rp2040, a Pico 2 an rp2350"
         )
     return (
         f"the wave's harmonics hide so much that small currents could be {found.hidden:.1%} wrong, the default table is as "

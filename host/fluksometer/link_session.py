@@ -283,7 +283,7 @@ class LinkSession:
         return [WireVersionDiffers(board_version, wire.WIRE_VERSION)]
 
     def _ask_hello(self, now_s: float) -> None:
-        self.hello = None
+        self.hello, self._wish_at_s = None, None
         self._greet_at_s = now_s + GREET_EVERY_S
         self._send(wire.greet_line(self._next_seq))
 

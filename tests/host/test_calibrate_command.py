@@ -41,6 +41,12 @@ def test_numbers_are_kept_with_date_and_residual_and_forgotten(config, capsys):
     assert "gain" not in kept(config)[UID]["1"]
 
 
+def test_the_uid_is_whole_on_a_narrow_terminal(config, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert calibrate(config, "--board", UID, "--port", 1, "--phase", 2.4, "--how", "kettle against a clamp meter") == 0
+    assert UID in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -49,12 +55,21 @@ def test_numbers_are_kept_with_date_and_residual_and_forgotten(config, capsys):
         (["--port", 1, "--phase", "x"], "--phase: 'x' is not allowed"),
         (["--port", 1, "--floor", -1], "--floor: '-1' is not allowed"),
         (["--gain", 1], "--port: which clamp?"),
+        (["--port", 1, "--residual", 0.1], "--residual: of which number?"),
     ],
 )
 def test_what_can_not_be_is_refused(config, capsys, words, why):
     assert calibrate(config, "--board", UID, *words) == 2
     assert why in capsys.readouterr().err
     assert not (config.parent / "state/calibration.json").exists()
+
+
+@pytest.mark.parametrize("residual", ["nan", "inf", "-1", "x"])
+def test_a_wrong_residual_is_not_blamed_on_the_number(config, capsys, residual):
+    with pytest.raises(SystemExit) as left:
+        calibrate(config, "--board", UID, "--port", 1, "--gain", 1.01, "--residual", residual)
+    told = capsys.readouterr().err
+    assert left.value.code == 2 and f"--residual: '{residual}' is not a residual" in told, told
 
 
 def test_a_board_that_nobody_named_is_asked_for(config, capsys):

@@ -63,6 +63,19 @@ def test_a_contradiction_is_told_and_only_force_writes(kettle, tmp_path, capsys,
     assert output.exists()
 
 
+@pytest.mark.parametrize("curve", ["rp2350-b", "rp2040-c"])
+def test_a_chip_that_is_not_that_of_the_recording_is_doubted(tmp_path, capsys, curve):
+    """The other chip's bends would stay in the table: 2 % of a small current."""
+    house = HOUSE.model_copy(update={"converter": HOUSE.converter.model_copy(update={"curve": curve})})
+    path, output = tmp_path / "kettle.npy", tmp_path / "table.json"
+    np.save(path, HouseSource(house).take(1, np.arange(200_000, dtype=np.int64) * 50_000))
+    right, wrong = ("rp2350", "rp2040") if "rp2350" in curve else ("rp2040", "rp2350")
+    assert linearity(path, "-o", output, "--chip", wrong) == 1
+    assert "is --chip right?" in capsys.readouterr().err
+    assert not output.exists()
+    assert linearity(path, "-o", output, "--chip", right) == 0
+
+
 def test_a_place_that_can_not_be_written_is_a_failure(kettle, tmp_path, capsys):
     assert linearity(kettle, "-o", tmp_path / "none" / "table.json", "--channel", 2) == 1
     assert "can't be written" in capsys.readouterr().err

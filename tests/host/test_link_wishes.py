@@ -7,7 +7,7 @@ from array import array
 from dataclasses import replace
 
 import pytest
-from host.link_records import WANTED, asked, hello, kinds, known, record
+from host.link_records import WANTED, asked, hello, kinds, known, pulse, record
 
 from fluksometer.domain import wire
 from fluksometer.domain.board_calibration import IDENTITY, BoardCalibration
@@ -43,6 +43,18 @@ def test_settings_then_the_calibration_then_the_table_are_given():
     assert session.feed(hello(3, crcs=CRCS), 0.9)[0].hello.table_crc == CRCS[0]
     session.tick(100.0)
     assert asked(session) == []
+
+
+def test_a_wish_whose_board_fell_silent_leaves_no_deadline_behind():
+    """Between its settings and the answer the board starts anew, its hello is lost, and nothing more comes."""
+    session = wishing()
+    session.feed(hello(5, rate_hz=500), 0.0)
+    session.feed(pulse(1), 0.1)
+    session.tick(5.0)
+    assert session.next_deadline_s() > 5.0
+    asked(session)
+    session.feed(hello(6, rate_hz=500), 5.1)
+    assert asked(session) == ["settings"]
 
 
 def test_a_board_that_has_it_all_is_asked_for_nothing():

@@ -8,7 +8,7 @@ import threading
 import pytest
 from host.rig import MOSQUITTO, answers, free_port, wait_until
 
-from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink
+from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink, Received
 from fluksometer.domain.topics import Message
 
 
@@ -96,3 +96,24 @@ def test_something_that_is_no_broker_is_told_once():
         sink.stop()
         server.shutdown(socket.SHUT_RDWR)
     assert told == [BrokerDown("whatever listens there does not speak MQTT, or only with TLS")]
+
+
+def test_a_topic_that_is_no_text_is_passed_over():
+    """Not every broker looks at the bytes of a topic; the thread must outlive them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            client = server.accept()[0]
+            client.recv(1024)
+            client.sendall(b"\x20\x02\x00\x00")
+            client.recv(1024)
+            client.sendall(b"\x30\x06\x00\x04/r/\xff" + b"\x30\x07\x00\x04/r/ax")
+            client.recv(1024)
+
+        threading.Thread(target=serve, daemon=True).start()
+        told = Told()
+        sink = MqttSink(host="127.0.0.1", port=server.getsockname()[1], client_id="test", tell=told, listen="/r/+")
+        sink.start()
+        wait_until(lambda: len(told) > 1, "the message behind it", 5)
+        sink.stop()
+    assert told == [BrokerUp(), Received("/r/a", b"x")]

@@ -1,12 +1,13 @@
 """Publishes to an MQTT broker; connects again for ever. paho runs its own thread, publish() may be called from the loop."""
 
+import contextlib
 import random
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -72,7 +73,7 @@ class MqttSink:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = lambda _client, _data, got: tell(Received(got.topic, bytes(got.payload)))
+        self._client.on_message = self._on_message
         if login:
             self._client.username_pw_set(*login)
         self._client.connect_async(host, port, _KEEPALIVE_S)
@@ -136,6 +137,10 @@ class MqttSink:
         elif not answered:
             self._report_down("whatever listens there does not speak MQTT, or only with TLS")
         self._jitter()
+
+    def _on_message(self, _client: Client, _data: object, got: MQTTMessage) -> None:
+        with contextlib.suppress(UnicodeDecodeError):  # some brokers let any bytes through; none is a topic of ours
+            self._tell(Received(got.topic, bytes(got.payload)))
 
     def _report_down(self, reason: str) -> None:
         if reason != self._down_reason:
