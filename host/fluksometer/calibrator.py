@@ -17,7 +17,7 @@ from fluksometer.domain.units import mean_square_lsb2
 from fluksometer.domain.wire import BIAS_MOVED, CLIPPED, GAP, NO_SIGNAL
 from fluksometer.errors import StateFault
 
-WORTH_TELLING: Final = 0.01
+WORTH_TELLING: Final = 0.002
 """A floor that moved by less than this part is neither written nor sent: each of both has its price."""
 _FLAGGED: Final = BIAS_MOVED | CLIPPED | GAP | NO_SIGNAL
 _CHIPS: Final = {1: "rp2040", 2: "rp2350"}

@@ -43,6 +43,7 @@ TABLE_ANSWER_S = 6.0  # ... and a linearity table, which has 7 kB
 TRIES = 3
 QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
 SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
+RESTART_FELL_US = 10_000_000  # a record stamped so long before others that came earlier is of another boot
 CLOCK_FELL_US = 1_000_000  # records may be stamped a little before one that was sent earlier, but not by so much
 _SEQ_MOD = 1 << 32
 _SETTINGS, _CALIBRATION, _TABLE, _CONTENT = range(4)  # what the board lacks
@@ -176,13 +177,16 @@ class LinkSession:
         if missed is None:
             return self._out_of_order(seq, now_s)
         events: list[Event] = [RecordsMissed(missed)] if missed else []
-        return events + self._decode(kind, payload)
+        return events + self._decode(kind, seq, payload, now_s)
+
+    def _is_old(self, seq: int) -> bool:
+        return self._expected_seq is not None and (seq - self._expected_seq) % _SEQ_MOD >= _SEQ_MOD // 2
 
     def _missed_before(self, seq: int) -> int | None:
         # None: not after the last one.
-        missed = 0 if self._expected_seq is None else (seq - self._expected_seq) % _SEQ_MOD
-        if missed >= _SEQ_MOD // 2:
+        if self._is_old(seq):
             return None
+        missed = 0 if self._expected_seq is None else (seq - self._expected_seq) % _SEQ_MOD
         self._expected_seq = (seq + 1) % _SEQ_MOD
         self.counts.missed += missed
         return missed
@@ -196,7 +200,7 @@ class LinkSession:
         self._ask_hello(now_s)
         return [SequenceBroke(seq)]
 
-    def _decode(self, kind: int, payload: bytes) -> list[Event]:
+    def _decode(self, kind: int, seq: int, payload: bytes, now_s: float) -> list[Event]:
         if not wire.is_known(kind):
             self.counts.unknown += 1
             return [UnknownKind(kind)]
@@ -206,6 +210,11 @@ class LinkSession:
         except wire.RangeError as error:
             self.counts.refused += 1
             return [RecordRefused(str(error))]
+        if reading.t_us + RESTART_FELL_US < self._latest_t_us and not isinstance(reading, RawCodes):
+            # A restart that no sequence number told of: its counters began at zero, so nothing counts before its hello.
+            self.counts.held_out += 1
+            self._ask_hello(now_s)
+            return [SequenceBroke(seq)]
         self.counts.records += 1
         self._latest_t_us = max(self._latest_t_us, reading.t_us)
         match reading:
@@ -234,8 +243,9 @@ class LinkSession:
             self.counts.refused += 1
             return [RecordRefused(str(error))]
         assert isinstance(hello, Hello)
-        # A clock that fell is a new boot too, should two boots ever draw the same number.
-        new_boot = hello.boot_id != self._boot_id or hello.t_us + CLOCK_FELL_US < self._latest_t_us
+        # Clock and sequence number that fell are a new boot too, should two boots ever draw the same number.
+        fell = hello.t_us + CLOCK_FELL_US < self._latest_t_us and self._is_old(seq)
+        new_boot = hello.boot_id != self._boot_id or fell
         if new_boot:
             self._boot_id, self._expected_seq = hello.boot_id, None
             self._forget_wish()

@@ -79,7 +79,10 @@ class LiveRecording:
                     self._open = Capture(raw.t_us, raw.rate_hz)
                 self._open.add(raw)
                 if self._open.complete(self._mask):
-                    self.pieces.append(self._open.column(self._port))
+                    try:
+                        self.pieces.append(self._open.column(self._port))
+                    except ValueError as error:
+                        raise Failure(f"the board sent what no converter reads: {error}") from error
                     self._open, self._asked_s = None, None
                     self._progress(len(self.pieces))
             case BoardAtPrompt():

@@ -7,9 +7,17 @@ from pathlib import Path
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a new file, wait until it is on the disk, then rename it. Only its owner may read it (mkstemp). Raises OSError."""
+    """Write a new file, wait until it is on the disk, then rename it. Raises OSError.
+
+    A new one may only be read by its owner (mkstemp); one that is replaced keeps owner and mode, also when root does it.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
+        with contextlib.suppress(FileNotFoundError):
+            before = path.stat()
+            os.fchmod(handle, before.st_mode & 0o777)
+            if os.geteuid() == 0:
+                os.fchown(handle, before.st_uid, before.st_gid)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()

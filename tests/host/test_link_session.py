@@ -96,10 +96,26 @@ def test_numbers_that_fell_within_one_boot_are_followed():
 
 def test_a_clock_that_fell_is_a_new_boot_even_with_the_same_number():
     session = known()
-    session.feed(hello(50, t_us=90_000_000), 1.0)
-    (event,) = session.feed(hello(0, t_us=88_999_999), 2.0)
+    session.feed(hello(50, t_us=3_000_000), 1.0)
+    (event,) = session.feed(hello(0, t_us=1_999_999), 2.0)
     assert event.new_boot
     assert kinds(session.feed(pulse(1), 2.1)) == [PulsesCounted]
+
+
+def test_a_clock_that_fell_alone_is_no_new_boot():
+    session = known()
+    session.feed(hello(50, t_us=90_000_000), 1.0)
+    (_missed, event) = session.feed(hello(60, t_us=88_000_000), 2.0)
+    assert not event.new_boot
+
+
+def test_a_restart_that_the_sequence_does_not_tell_is_asked_about():
+    session = known()
+    session.feed(hello(1, t_us=500_000_000), 1.0)
+    (_missed, event) = session.feed(pulse(9), 2.0)  # stamped at two seconds
+    assert event == SequenceBroke(9)
+    assert asked(session) == ["greet"] and session.counts.held_out == 1
+    assert kinds(session.feed(hello(10, boot_id=8) + pulse(11), 2.2)) == [BoardSaidHello, PulsesCounted]
 
 
 def test_a_frame_cut_by_the_opening_of_the_link_is_no_fault():

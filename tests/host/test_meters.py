@@ -125,6 +125,18 @@ def test_noise_beside_a_voltage_is_not_counted_and_the_smallest_load_is(amps):
         assert sum(one != 0 for one in shown) <= (len(shown) if flows else 3)
 
 
+@pytest.mark.parametrize("floor_share", [0.99, 0.998, 1.0, 1.01])
+def test_an_idle_clamp_counts_nothing_though_its_floor_is_a_little_off(floor_share):
+    clamp = make_sensor(port=1)
+    known = plain([clamp], floor_lsb2=floor_share * (1.2**2 + 1 / 12))
+    moments = board([clamp], known, noise_lsb=1.2).run({1: {1: 0.0}}, 100.5)
+    meter = meter_of(clamp, None)
+    shown = play(meter, moments, known)
+    # 4000 samples scatter by 2.2 %, so a floor 1 % low shows something in 0.5 % of windows: 7 W, 2000 uWh each.
+    assert sum(one > 0 for one in shown) <= 3
+    assert exact_uwh(meter) <= 3 * 4000
+
+
 def test_energy_is_the_boards_total_times_exact_gains():
     clamp, volts = make_sensor(port=1, clamp_a=Fraction("46.512")), adapter(2)
     known = {1: InputCalibration(gain=Fraction("1.0093")), 2: InputCalibration(gain=Fraction("0.987"))}

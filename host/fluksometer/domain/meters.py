@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import sqrt
 from typing import Protocol
 
 from .phases import third_mean_square, without_neutral_w
 from .power import (
+    SHOWN_FROM_SE,
     EnergyTotal,
     PairMoments,
     PairScale,
@@ -16,12 +18,14 @@ from .power import (
     shown_rms,
     signed_rms,
     skew_deg,
+    standard_error,
     start_w,
 )
 from .readings import PAIRS, ClampWindow, PairWindow
 from .registers import Growth
 from .sensors import Sensor, SensorClass
 from .units import (
+    CHARGE_PER_LSB_S,
     LSB_V,
     PRODUCT_PER_LSB2,
     UWH_PER_WS,
@@ -97,11 +101,18 @@ def _shown_a(window: ClampWindow, calibration: InputCalibration, clamp_a: Fracti
     return shown_rms(_mean_square(window) - floor, floor, window.samples) * float(LSB_V * clamp_a * calibration.gain)
 
 
+def _noise_charge(window: ClampWindow, calibration: InputCalibration, rate_hz: int) -> float:
+    """The most by which noise alone moves a clamp's charge in one window, with what is shown as zero."""
+    least_lsb = sqrt(SHOWN_FROM_SE * standard_error(calibration.floor_lsb2, window.samples))
+    return least_lsb * CHARGE_PER_LSB_S * window.samples / rate_hz
+
+
 class ApparentMeter:
     """Current x assumed voltage of one clamp, or of one clamp a phase: apparent power, direction unknown.
 
-    Where noise alone is a little below its floor the board's charge falls, for hours without end while nobody reads it.
-    That is no fault: ``EnergyTotal`` never falls and forgets all but 1 Wh of it.
+    What is shown as zero is not counted: a floor 1 % too low would fill a counter with 8 kWh a year. Growth beyond one window's
+    came with records that were lost. The board's charge may fall where noise is a little below its floor: that is no fault,
+    ``EnergyTotal`` never falls and forgets all but 1 Wh of it.
     """
 
     pairs: tuple[PairPorts, ...] = ()
@@ -125,8 +136,10 @@ class ApparentMeter:
         for port in self.ports:
             window, calibration = moment.windows[port], calibrations[port]
             grown, self._charge[port] = window.charge - self._charge[port], window.charge
-            self.total.add(grown * unit_uwh * calibration.gain)
-            shown_w += _shown_a(window, calibration, clamp_a) * voltage_v
+            shown_a = _shown_a(window, calibration, clamp_a)
+            shown_w += shown_a * voltage_v
+            if shown_a > 0 or abs(grown) > _noise_charge(window, calibration, moment.rate_hz):
+                self.total.add(grown * unit_uwh * calibration.gain)
         return shown_w
 
 
@@ -156,14 +169,14 @@ class RealMeter:
         sensor, adapter = self._sensor, self._adapter
         gain = calibrations[sensor.port].gain
         gain *= calibrations[adapter.port].gain
+        scale = pair_scale(sensor, adapter, moment.clamp_ports, calibrations)
+        moments = _moments(moment, self.pairs[0])
+        active_w, least_w = electrical(moments, scale).active_w, start_w(moments, scale, pair.samples)
         total = pair.import_total if sensor.direction == "import" else pair.export_total
         grown = self._growth.take(total)
         if grown is None:
             return None
         energy_uwh = grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain
-        scale = pair_scale(sensor, adapter, moment.clamp_ports, calibrations)
-        moments = _moments(moment, self.pairs[0])
-        active_w, least_w = electrical(moments, scale).active_w, start_w(moments, scale, pair.samples)
         window_s = Fraction(pair.samples, moment.rate_hz)
         if abs(active_w) < least_w and energy_uwh <= Fraction(least_w) * window_s * UWH_PER_WS:
             return 0.0  # noise; more than one window's worth came with records that were lost
