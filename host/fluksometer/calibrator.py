@@ -20,7 +20,6 @@ from fluksometer.errors import StateFault
 WORTH_TELLING: Final = 0.002
 """A floor that moved by less than this part is neither written nor sent: each of both has its price."""
 _FLAGGED: Final = BIAS_MOVED | CLIPPED | GAP | NO_SIGNAL
-_CHIPS: Final = {1: "rp2040", 2: "rp2350"}
 _log = structlog.get_logger("fluksometer")
 
 

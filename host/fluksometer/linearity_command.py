@@ -66,6 +66,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.domain.linearity import default_table, render
     from fluksometer.domain.linearity_fit import UnfitRecording, fit
     from fluksometer.faults import FileFaults
+    from fluksometer.whole_file import replace_file
 
     date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     try:
@@ -80,7 +81,7 @@ def run(arguments: Namespace) -> int:
         )
         return 1
     try:
-        arguments.output.write_text(render(found.table), encoding="utf-8")
+        replace_file(arguments.output, render(found.table), private=False)
     except OSError as error:
         raise Failure(f"{arguments.output}: can't be written: {error.strerror}") from error
     print(f"{arguments.output}: written")

@@ -6,13 +6,16 @@ import tempfile
 from pathlib import Path
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str, *, private: bool = True) -> None:
     """Write a new file, wait until it is on the disk, then rename it. Raises OSError.
 
-    A new one may only be read by its owner (mkstemp); one that is replaced keeps owner and mode, also when root does it.
+    A new one may only be read by its owner if it is ``private``; one that is replaced keeps owner and mode, also when root
+    does it.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
+        if not private:
+            os.fchmod(handle, 0o644)
         with contextlib.suppress(FileNotFoundError):
             before = path.stat()
             os.fchmod(handle, before.st_mode & 0o777)
