@@ -41,21 +41,9 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=recording.rate_hz, required=True, metavar="HZ", help="samples a second of each input"
     )
-    parser.add_argument(
-        "--clamp",
-        type=recording.clamp_a,
-        required=True,
-        metavar="A",
-        help="so many A rms give 1 V rms at the pin (50, 100, ...)",
-    )
+    recording.add_clamp(parser)
     parser.add_argument("--linearity", type=Path, metavar="TABLE.json", help="the converter's table (default: none)")
-    parser.add_argument(
-        "--channel",
-        type=recording.channel,
-        default=1,
-        metavar="K",
-        help="column of the clamp, from 1 on (default: %(default)s)",
-    )
+    recording.add_channel(parser)
 
 
 def run(arguments: Namespace) -> int:

@@ -41,13 +41,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="HZ",
         help="samples a second of each clamp (default: 20000)",
     )
-    parser.add_argument(
-        "--channel",
-        type=recording.channel,
-        default=1,
-        metavar="K",
-        help="column of the clamp, from 1 on (default: %(default)s)",
-    )
+    recording.add_channel(parser)
     parser.add_argument(
         "--chip",
         choices=("rp2040", "rp2350"),

@@ -11,12 +11,13 @@ from fluksometer.domain.link_events import BoardAtPrompt, BoardSaidHello, RawCam
 from fluksometer.domain.readings import BoardSettings, Hello
 from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
+from fluksometer.shared.records import CAPTURE_CODES
 
 if TYPE_CHECKING:
     from fluksometer.domain.arrays import Codes
 
 RATE_HZ = 20_000
-SETS = 8192
+SETS = CAPTURE_CODES
 NO_ANSWER_S = 15.0
 
 

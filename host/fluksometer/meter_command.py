@@ -35,13 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     """Arguments of ``meter``."""
     parser.add_argument("file", type=Path, metavar="FILE.npy", help="the recording")
     parser.add_argument("--rate", type=_rate, required=True, metavar="HZ", help="samples a second of each channel")
-    parser.add_argument(
-        "--clamp",
-        type=recording.clamp_a,
-        required=True,
-        metavar="A",
-        help="so many A rms give 1 V rms at the pin (50, 100, ...)",
-    )
+    recording.add_clamp(parser)
     parser.add_argument("--voltage", type=_volts, metavar="V", help="mains voltage to assume for apparent power")
     parser.add_argument(
         "--voltage-channel", type=recording.channel, metavar="K", help="column of the voltage, from 1 on"

@@ -1,6 +1,6 @@
 """Recordings of the converter's codes as files (.npy), and the arguments that describe them, shared by commands."""
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,20 @@ def columns(path: Path, most: int = 16) -> "Codes":
         raise FileFaults(str(path), [f"want N x 1 to {most} of uint16, not {samples.shape} of {samples.dtype}"])
     codes: Codes = samples
     return codes
+
+
+def add_clamp(parser: ArgumentParser) -> None:
+    """The argument that tells the clamp of a recording."""
+    parser.add_argument(
+        "--clamp", type=clamp_a, required=True, metavar="A", help="so many A rms give 1 V rms at the pin (50, 100, ...)"
+    )
+
+
+def add_channel(parser: ArgumentParser) -> None:
+    """The argument that tells which column of a recording is meant."""
+    parser.add_argument(
+        "--channel", type=channel, default=1, metavar="K", help="column of the clamp, from 1 on (default: %(default)s)"
+    )
 
 
 def rate_hz(text: str) -> float:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from fluksometer.capture_desk import ANSWER_S, CaptureDesk
 from fluksometer.domain.board_calibration import IDENTITY
-from fluksometer.domain.captures import CAPTURE_MOST, RING_SAMPLES, Capture, Request, answer, request_of
+from fluksometer.domain.captures import RING_SAMPLES, Capture, Request, answer, request_of
 from fluksometer.domain.meters import InputCalibration
 from fluksometer.domain.readings import RawCodes
 from fluksometer.domain.sensors import SensorClass
-from fluksometer.shared.records import RAW_CODES
+from fluksometer.shared.records import CAPTURE_CODES, RAW_CODES
 
 DEVICE = "d" * 32
 ASK = f"/device/{DEVICE}/request"
@@ -118,7 +118,7 @@ def test_gain_and_table_are_used():
 def test_a_board_can_hold_what_it_is_asked_for(rate_hz, ports, request_, ring):
     """board/meter/capture.py: most codes, and three quarters of its ring."""
     channels, sets = ports.bit_count(), request_.sets(make_hello(rate_hz=rate_hz, clamp_ports=ports), ring)
-    assert sets >= 1 and sets * request_.ports(ports).bit_count() <= CAPTURE_MOST
+    assert sets >= 1 and sets * request_.ports(ports).bit_count() <= CAPTURE_CODES
     used = ring // channels * channels
     assert sets * channels <= used - used // 4
 

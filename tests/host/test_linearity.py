@@ -188,7 +188,7 @@ def refusals():
         "noise": (codes(2048 + 300 * noise), "no mains wave"),
         "another frequency": (codes(2048 + 900 * np.sin(2 * np.pi * 400 * seconds)), "no mains wave"),
         "clipped": (codes(2048 + 3000 * sine), "clipped"),
-        "every cycle clipped a little": (codes(2048 + 2039.5 * sine + noise), "only 0 of"),
+        "every cycle clipped a little": (codes(2048 + 2023.5 * sine + noise), "only 0 of"),
         "nothing connected": (codes(np.zeros(len(seconds))), "clipped, or nothing is connected"),
         "short": (codes(2048 + 900 * sine)[:90_000], "90000 samples are too few"),
         "five seconds": (codes(2048 + 900 * sine + noise)[:110_000], ""),

@@ -12,7 +12,6 @@ from fluksometer.errors import Failure
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.modes import GCM
 
-KEY_BYTES = 16
 LUXEMBOURG_AUTHENTICATION_KEY = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 
 _TITLE = slice(2, 10)  # of the frame: system title, security control, invocation counter, ciphertext, tag

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from fluksometer.shared.records import CAPTURE_CODES
+
 from .meters import Calibrations
 from .readings import Hello, RawCodes
 from .sensors import Sensor, SensorClass
@@ -19,7 +21,6 @@ HARMONICS_S: Final = 0.18
 """Nine cycles of 50 Hz: what fits into a board's ring beside the samples that come in meanwhile."""
 WAVEFORM_CYCLES: Final = 2.2
 """Two cycles, for the frequency to be found in them."""
-CAPTURE_MOST: Final = 8192
 RING_SAMPLES: Final = 15000
 """What every board's ring holds; its health record tells when it is more."""
 _SLOWEST_HZ: Final = 45
@@ -39,7 +40,7 @@ class Request:
         """How many codes of each port; ``ring_samples``: what the board's ring holds, of which it gives three quarters."""
         channels = hello.clamp_ports.bit_count()
         wanted = HARMONICS_S if self.port else WAVEFORM_CYCLES / _SLOWEST_HZ
-        held = min(CAPTURE_MOST // self.ports(hello.clamp_ports).bit_count(), ring_samples * 3 // 4 // channels)
+        held = min(CAPTURE_CODES // self.ports(hello.clamp_ports).bit_count(), ring_samples * 3 // 4 // channels)
         return max(1, min(round(wanted * hello.rate_hz), held))
 
 

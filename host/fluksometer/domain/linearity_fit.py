@@ -36,7 +36,7 @@ ROUNDS: Final = 4
 FEWEST_SAMPLES: Final = 100_000
 FEWEST_BLOCKS: Final = 20
 SMALLEST_PEAK_LSB: Final = 24.0
-END_CODES: Final = 8
+END_CODES: Final = 24
 """Codes so near to the ends are clipped: real converters stop short of 0 and 4095."""
 LARGEST_CLIPPED_SHARE: Final = 0.02
 SMALLEST_WAVE_SHARE: Final = 0.4
