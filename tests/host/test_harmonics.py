@@ -4,7 +4,10 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from host.shapes import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accuracy_waves import (
     DATE,
     DIMMER,
     RANGE_LSB,
@@ -18,9 +21,6 @@ from host.shapes import (
     table_of,
     wave,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from fluksometer.domain.harmonics import ORDERS, harmonics
 from fluksometer.domain.linearity import CODES, default_table, lsb_of
 from fluksometer.domain.linearity_fit import fit

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from host.shapes import ideal_values, table_of
 
+from accuracy_waves import ideal_values, table_of
 from fluksometer import cli
 from fluksometer.domain.linearity import render
 from house.converter import HouseSource, convert

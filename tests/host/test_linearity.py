@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 import pytest
-from host.shapes import DATE, RANGE_LSB, RP2040, RP2350, default_without, ideal_values
 
+from accuracy_waves import DATE, RANGE_LSB, RP2040, RP2350, default_without, ideal_values
 from fluksometer.domain.linearity import CODES, Linearity, default_table, lookup, steps_of
 from fluksometer.domain.linearity_fit import Fit, UnfitRecording, fit
 from house.converter import convert, lower_edges

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from host.shapes import DIMMER, RECTIFIER, SINE, wave
 
+from accuracy_waves import DIMMER, RECTIFIER, SINE, wave
 from fluksometer.domain.mains_wave import UnfitCapture
 from fluksometer.domain.waveform import Input, waveform
 
