@@ -27,6 +27,7 @@ HOST_LAYERS = [
     {"link_session", "storage"},
     {"adapters", "web"},
     {"calibrator", "capture_desk", "linearity_tables", "live_recording"},
+    {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]

@@ -4,6 +4,7 @@ import gc
 
 from shared._compat import const
 from shared.frame import WIRE_VERSION
+from shared.layout import RangeError
 from shared.records import (
     CALIBRATION,
     CAPTURE,
@@ -17,11 +18,10 @@ from shared.records import (
     RAW,
     SETTINGS,
     TABLE,
-    RangeError,
 )
 
 from .capture import Capture, fits
-from .settings import mask_of, pairs_of, ports_of, settings_from
+from .settings import ports_of, settings_from
 
 _HEALTH_EVERY = const(10)  # rounds of a second
 _RING_US = const(195000)  # a little less than 200 ms: whole sets only
@@ -31,9 +31,15 @@ _COLLECT_EVERY_BYTES = const(49152)
 
 
 class Board:
-    """identity: what the hello tells of the board itself; pulse_inputs: {port: PulseInput}, all that can count."""
+    """identity: what the hello tells of the board itself; pulse_inputs: {port: PulseInput}, all that can count.
 
-    def __init__(self, identity, settings, calibration, clock, sampler, pulse_inputs):
+    terminals: (wanted(settings) -> bool, make() -> terminal) for each other one. It is made when settings first want it, so
+    that what nobody uses takes no memory. A terminal has handlers {kind: function(payload)}, apply(settings), coroutine
+    run(send), and report(send), which tells how it fares; send(layout, *values) never waits. t_us comes from the clock that
+    it was made with.
+    """
+
+    def __init__(self, identity, settings, calibration, clock, sampler, pulse_inputs, terminals=()):
         self._identity = identity
         self._settings = settings
         self._calibration = calibration
@@ -44,6 +50,10 @@ class Board:
         sampler.on_window = self._windows_wait.set  # poll() runs from a timer: all it may do is wake a task
         self._capture = None
         self._link = None
+        self._waiting = list(terminals)  # not yet wanted
+        self._terminals = []
+        self._failures = []
+        self._failed = asyncio.Event()
         self._handlers = {
             GREET.kind: lambda _payload: self._send_hello(),
             SETTINGS.kind: self._take_settings,
@@ -59,15 +69,40 @@ class Board:
         self._apply()
         self._send_hello()
         await asyncio.gather(
-            link.write_forever(), link.read_forever(self._handle), self._report_windows(), self._report_each_second()
+            link.write_forever(),
+            link.read_forever(self._handle),
+            self._report_windows(),
+            self._report_each_second(),
+            self._raise_failures(),
         )
 
     def _apply(self):
         settings = self._settings
-        pairs = pairs_of(settings.pairs)
-        self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, pairs)
-        for pulse_input in self._pulse_inputs.values():
-            pulse_input.min_width_us = settings.min_width_us
+        self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, settings.pairs)
+        for port, pulse_input in self._pulse_inputs.items():
+            pulse_input.apply(settings.width_us(port), settings.gap_us(port))
+        for one in [one for one in self._waiting if one[0](settings)]:
+            self._waiting.remove(one)
+            terminal = one[1]()
+            self._terminals.append(terminal)
+            self._handlers.update(terminal.handlers)
+            asyncio.create_task(self._run_terminal(terminal))
+        for terminal in self._terminals:
+            terminal.apply(settings)
+
+    async def _run_terminal(self, terminal):
+        try:
+            await terminal.run(self._tell)
+        except Exception as error:  # a task's own would be printed, and forgotten
+            self._failures.append(error)
+            self._failed.set()
+
+    async def _raise_failures(self):
+        await self._failed.wait()
+        raise self._failures[0]
+
+    def _tell(self, layout, *values):
+        self._link.send(layout.kind, layout.pack(*values))
 
     def _send_hello(self):
         self._send_windows()  # what is closed was measured before
@@ -80,14 +115,9 @@ class Board:
                 *identity["micropython"],
                 identity["chip"],
                 identity["reset_cause"],
-                mask_of(settings.clamp_ports),
-                mask_of(settings.pulse_ports),
                 identity["boot_id"],
                 identity["uid"],
-                settings.rate_hz,
-                settings.min_width_us,
-                settings.voltage_port,
-                settings.pairs,
+                *settings.values,
                 self._calibration.table_crc,
                 self._calibration.crc,
                 self._clock.now_us(),
@@ -193,3 +223,5 @@ class Board:
         )
         sampler.busy_us = sampler.backlog_samples = 0
         self._link.send(HEALTH.kind, payload)
+        for terminal in self._terminals:
+            terminal.report(self._tell)

@@ -5,7 +5,8 @@ from binascii import crc32
 
 import metering
 from shared._compat import const
-from shared.records import CALIBRATION, TABLE, RangeError
+from shared.layout import RangeError
+from shared.records import CALIBRATION, TABLE
 
 _CODES = const(4096)
 _STEPS = const(8)  # of one LSB

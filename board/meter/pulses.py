@@ -13,6 +13,7 @@ class PulseInput:
     def __init__(self, port, read_level, ticks_us, ticks_diff, disable_irq, enable_irq):
         self.port = port
         self.min_width_us = 5000
+        self._dead_us = 0
         self._read_level = read_level
         self._ticks_us = ticks_us
         self._ticks_diff = ticks_diff
@@ -35,6 +36,11 @@ class PulseInput:
         self.edge_us = 0
         self.interval_us = 0
         self.on_edge = self._on_edge  # bound once: binding allocates
+
+    def apply(self, width_us, gap_us):
+        """How long a level must hold, and how long after a pulse none can begin."""
+        self.min_width_us = width_us
+        self._dead_us = gap_us
 
     def _on_edge(self, _pin):  # hard interrupt: no allocation, no wait
         now = self._ticks_us()
@@ -89,4 +95,4 @@ class PulseInput:
 
     def payload(self, t_us):
         """This input's record."""
-        return PULSE.pack(self.port, t_us, self.count, self.edge_us, self.interval_us, self._rejected)
+        return PULSE.pack(self.port, t_us, self.count, self.edge_us, self.interval_us, self._rejected, 0)

@@ -1,22 +1,35 @@
 # What the host may change while the board runs. The board starts with these and keeps none over a restart: the host
 # sends its own at each hello.
-from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, SETTINGS, RangeError
+from shared.layout import RangeError
+from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS, SETTINGS, SETTINGS_FIELDS
 
 from .sampler import PAIRS
 
+_AT_START = {"rate_hz": 20000, "clamp_ports": 0b111, "pulse_ports": 0b11000, "radio_group": 212}
+for _port in PULSE_PORTS:
+    _AT_START["width_us_%d" % _port] = 5000
+
 
 class Settings:
-    """Samples a second of each clamp, ports in use, how long a pulse level must hold, which clamp is the voltage, pairs."""
+    """values: all of them in the order of SETTINGS_FIELDS; each field is an attribute, ports and pairs as tuples."""
 
-    def __init__(
-        self, rate_hz=20000, clamp_ports=(1, 2, 3), pulse_ports=(4, 5), min_width_us=5000, voltage_port=0, pairs=0
-    ):
-        self.rate_hz = rate_hz
-        self.clamp_ports = tuple(clamp_ports)
-        self.pulse_ports = tuple(pulse_ports)
-        self.min_width_us = min_width_us
-        self.voltage_port = voltage_port
-        self.pairs = pairs  # mask: bit n is PAIRS[n]
+    def __init__(self, **given):
+        fields = dict(_AT_START)
+        fields.update(given)
+        self.values = tuple([fields.get(field[0], 0) for field in SETTINGS_FIELDS])
+        for field, value in zip(SETTINGS_FIELDS, self.values):
+            setattr(self, field[0], value)
+        self.clamp_ports = ports_of(self.clamp_ports)
+        self.pulse_ports = ports_of(self.pulse_ports)
+        self.pairs = pairs_of(self.pairs)
+
+    def width_us(self, port):
+        """How long a level of this pulse port must hold."""
+        return getattr(self, "width_us_%d" % port)
+
+    def gap_us(self, port):
+        """How long after a pulse of this port none can begin."""
+        return getattr(self, "gap_us_%d" % port)
 
 
 def ports_of(mask):
@@ -39,19 +52,21 @@ def mask_of(ports):
 
 def settings_from(payload, clamp_inputs, pulse_inputs):
     """Settings out of a record's payload, for the inputs that this board has; RangeError names what does not fit."""
-    rate_hz, clamp_mask, pulse_mask, min_width_us, voltage_port, pairs = SETTINGS.unpack(payload)
-    clamps = ports_of(clamp_mask)
-    if clamp_mask & pulse_mask:
+    settings = Settings(**dict(zip([field[0] for field in SETTINGS_FIELDS], SETTINGS.unpack(payload))))
+    clamps, pulses = settings.clamp_ports, settings.pulse_ports
+    if mask_of(clamps) & mask_of(pulses):
         raise RangeError("settings.pulse_ports: a port is a clamp or a pulse input, not both")
     if not all([port in clamp_inputs for port in clamps]):
         raise RangeError("settings.clamp_ports: this board has no clamp there")
-    if not all([port in pulse_inputs for port in ports_of(pulse_mask)]):
+    if not all([port in pulse_inputs for port in pulses]):
         raise RangeError("settings.pulse_ports: this board has no pulse input there")
-    if voltage_port and voltage_port not in clamps:
-        raise RangeError("settings.voltage_port: %d is not sampled" % voltage_port)
-    if not all([port in clamps for pair in pairs_of(pairs) for port in pair]):
+    if settings.voltage_port and settings.voltage_port not in clamps:
+        raise RangeError("settings.voltage_port: %d is not sampled" % settings.voltage_port)
+    if settings.heartbeat_port and settings.heartbeat_port not in pulses:
+        raise RangeError("settings.heartbeat_port: %d counts no pulses" % settings.heartbeat_port)
+    if not all([port in clamps for pair in settings.pairs for port in pair]):
         raise RangeError("settings.pairs: of ports that are sampled")
-    if clamps and not MIN_CONVERSIONS_HZ <= rate_hz * len(clamps) <= MAX_CONVERSIONS_HZ:
+    if clamps and not MIN_CONVERSIONS_HZ <= settings.rate_hz * len(clamps) <= MAX_CONVERSIONS_HZ:
         limits = (-(-MIN_CONVERSIONS_HZ // len(clamps)), MAX_CONVERSIONS_HZ // len(clamps), len(clamps))
         raise RangeError("settings.rate_hz: %d..%d for %d clamps" % limits)
-    return Settings(rate_hz, clamps, ports_of(pulse_mask), min_width_us, voltage_port, pairs)
+    return settings

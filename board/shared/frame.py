@@ -5,7 +5,7 @@ from binascii import a2b_base64, b2a_base64, crc32
 
 from ._compat import const
 
-WIRE_VERSION = const(2)
+WIRE_VERSION = const(3)
 MAX_PAYLOAD = const(1024)  # bytes; no record is longer, so neither end ever buffers more
 _HEAD = "<BI"  # kind, sequence number
 _OVERHEAD = const(9)  # bytes a seal adds: head 5, CRC 4

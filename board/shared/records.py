@@ -1,8 +1,7 @@
 # What the records carry: field, struct code, lowest and highest value. Little-endian; both ends import this one table.
 # A name carries its unit: t_us is the board's own monotonic clock in microseconds since it started.
-import struct
-
 from ._compat import const
+from .layout import Layout
 
 U8 = const(0xFF)
 U16 = const(0xFFFF)
@@ -14,50 +13,37 @@ I64 = 0x7FFFFFFFFFFFFFFF
 _U63 = I64  # counters and times stay positive as signed numbers too
 
 
-class RangeError(ValueError):
-    """A field outside the range its record allows, or a payload of the wrong length."""
+# --- settings: what the host may change, and what the hello shows to be in force ----------------------------------
 
+# Conversions a second of all clamps together. Below, the converter's 16-bit divider ends (48 MHz / 65536); above, a ring of
+# 200 ms would not fit beside the rest of the firmware.
+MIN_CONVERSIONS_HZ = const(733)
+MAX_CONVERSIONS_HZ = const(300000)
 
-class Layout:
-    """One kind of record. fields: (name, struct code, low, high); tail: name of what fills the rest: UTF-8 text, or bytes."""
+PULSE_PORTS = (2, 3, 4, 5)
+RADIO_OFF, RADIO_FLUKSO, RADIO_JEENODE = const(0), const(1), const(2)
+SERIAL_8N1, SERIAL_8E1, SERIAL_8O1, SERIAL_8N2 = const(0), const(1), const(2), const(3)
 
-    def __init__(self, kind, name, fields, tail=None, text=True):
-        self.kind = kind
-        self.name = name
-        self.fields = fields
-        self.tail = tail
-        self.text = text
-        self.format = "<" + "".join([field[1] for field in fields])
-        self.size = struct.calcsize(self.format)
-
-    def pack(self, *values):
-        """Payload from values in the order of the fields (tail last); RangeError names the field that does not fit."""
-        for field, value in zip(self.fields, values):
-            if not field[2] <= value <= field[3]:  # MicroPython's struct would truncate in silence
-                raise RangeError("%s.%s: %d..%d, not %r" % (self.name, field[0], field[2], field[3], value))
-        count = len(self.fields)
-        payload = struct.pack(self.format, *values[:count])
-        if not self.tail:
-            return payload
-        return payload + (values[count].encode() if self.text else bytes(values[count]))
-
-    def unpack(self, payload):
-        """Values of a payload in the order of the fields (tail last, as str or bytes); RangeError when it does not fit."""
-        if len(payload) < self.size or (len(payload) > self.size and not self.tail):
-            raise RangeError("%s: %d bytes, not %d" % (self.name, self.size, len(payload)))
-        values = struct.unpack(self.format, payload[: self.size])
-        for field, value in zip(self.fields, values):
-            if not field[2] <= value <= field[3]:
-                raise RangeError("%s.%s: %d..%d, not %r" % (self.name, field[0], field[2], field[3], value))
-        if not self.tail:
-            return values
-        if not self.text:
-            return values + (bytes(payload[self.size :]),)
-        try:
-            return values + (str(payload[self.size :], "utf-8"),)
-        except UnicodeError:
-            raise RangeError("%s.%s: not UTF-8" % (self.name, self.tail))
-
+SETTINGS_FIELDS = (
+    (
+        ("rate_hz", "I", 100, 100000),  # samples a second of each clamp
+        ("clamp_ports", "B", 0, 0b000111),  # bit n: port n+1 is sampled as a clamp
+        ("pulse_ports", "B", 0, 0b011110),  # bit n: port n+1 counts pulses
+        ("voltage_port", "B", 0, 3),  # the clamp port that is wired to a voltage; 0: none
+        ("pairs", "B", 0, 0b111),  # PAIR_*: products that are reported
+    )
+    # A pulse level shorter than the width is bounce; behind a counted pulse none can begin for the gap.
+    + tuple([("width_us_%d" % port, "I", 0, 1000000) for port in PULSE_PORTS])
+    + tuple([("gap_us_%d" % port, "I", 0, 10000000) for port in PULSE_PORTS])
+    + (
+        ("p1", "B", 0, 1),  # 1: ask the smart meter for telegrams, and read them
+        ("serial_baud", "I", 0, 1000000),  # RS-485, port 6; 0: off
+        ("serial_format", "B", 0, 3),  # SERIAL_*
+        ("radio", "B", 0, 2),  # RADIO_*
+        ("radio_group", "B", 1, 250),  # that it listens in
+        ("heartbeat_port", "B", 0, 5),  # the pulse port that the heartbeat LED follows; 0: it blinks with each report
+    )
+)
 
 # --- towards the host -------------------------------------------------------------------------------------------
 
@@ -77,14 +63,11 @@ HELLO = Layout(
         ("micropython_patch", "B", 0, U8),
         ("chip", "B", 0, U8),  # CHIP_*; 0: something else
         ("reset_cause", "B", 0, U8),  # machine.reset_cause(): 1 power on, 3 watchdog or reset by program
-        ("clamp_ports", "B", 0, U8),  # bit n: port n+1 is sampled as a clamp
-        ("pulse_ports", "B", 0, U8),  # bit n: port n+1 counts pulses
         ("boot_id", "I", 1, U32),  # random; another one means that the board's counters began at zero again
         ("uid", "Q", 0, U64),  # the chip's unique id
-        ("rate_hz", "I", 1, 500000),  # samples a second of each clamp
-        ("min_width_us", "I", 0, 1000000),  # a pulse level shorter than this is bounce
-        ("voltage_port", "B", 0, 3),  # the clamp port that is wired to a voltage; 0: none
-        ("pairs", "B", 0, 0b111),  # PAIR_*: products that are reported
+    )
+    + SETTINGS_FIELDS
+    + (
         ("table_crc", "I", 0, U32),  # CRC-32 of the linearity table in force (4096 x i16); 0: none, an ideal converter
         ("calibration_crc", "I", 0, U32),  # CRC-32 of the calibration payload in force; 0: none
         ("t_us", "Q", 0, _U63),
@@ -166,7 +149,13 @@ PULSE = Layout(
         ("count", "Q", 0, _U63),  # pulses since boot
         ("edge_us", "Q", 0, _U63),  # when the last pulse began; 0: none yet
         ("interval_us", "Q", 0, _U63),  # between the last two pulses; 0: fewer than two yet
-        ("rejected", "I", 0, U32),  # edges since boot that were bounce
+        ("rejected", "I", 0, U32),  # edges since boot that were bounce, or came within the gap
+        (
+            "storms",
+            "I",
+            0,
+            U32,
+        ),  # times since boot that the input was shut for a moment, because it did nothing but chatter
     ),
 )
 
@@ -192,25 +181,9 @@ LOG = Layout(0x05, "log", (("level", "B", 1, 3), ("t_us", "Q", 0, _U63)), tail="
 
 # --- towards the board ------------------------------------------------------------------------------------------
 
-# Conversions a second of all clamps together. Below, the converter's 16-bit divider ends (48 MHz / 65536); above, a ring of
-# 200 ms would not fit beside the rest of the firmware.
-MIN_CONVERSIONS_HZ = const(733)
-MAX_CONVERSIONS_HZ = const(300000)
-
 GREET = Layout(0x80, "greet", ())  # asks for a hello
 
-SETTINGS = Layout(
-    0x81,
-    "settings",
-    (
-        ("rate_hz", "I", 100, 100000),
-        ("clamp_ports", "B", 0, 0b000111),
-        ("pulse_ports", "B", 0, 0b011110),
-        ("min_width_us", "I", 0, 1000000),
-        ("voltage_port", "B", 0, 3),
-        ("pairs", "B", 0, 0b111),
-    ),
-)
+SETTINGS = Layout(0x81, "settings", SETTINGS_FIELDS)
 
 _COMPENSATION = const(1 << 20)
 CALIBRATION = Layout(

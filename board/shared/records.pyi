@@ -1,25 +1,18 @@
-from typing import Any
+from .layout import Layout as Layout
 
-class RangeError(ValueError): ...
-
-class Layout:
-    kind: int
-    name: str
-    fields: tuple[tuple[str, str, int, int], ...]
-    tail: str | None
-    text: bool
-    size: int
-    def __init__(
-        self,
-        kind: int,
-        name: str,
-        fields: tuple[tuple[str, str, int, int], ...],
-        tail: str | None = ...,
-        text: bool = ...,
-    ) -> None: ...
-    def pack(self, *values: Any) -> bytes: ...
-    def unpack(self, payload: bytes) -> tuple[Any, ...]: ...
-
+U8: int
+U16: int
+U32: int
+I64: int
+PULSE_PORTS: tuple[int, ...]
+RADIO_OFF: int
+RADIO_FLUKSO: int
+RADIO_JEENODE: int
+SERIAL_8N1: int
+SERIAL_8E1: int
+SERIAL_8O1: int
+SERIAL_8N2: int
+SETTINGS_FIELDS: tuple[tuple[str, str, int, int], ...]
 CHIP_RP2040: int
 CHIP_RP2350: int
 CLIPPED: int

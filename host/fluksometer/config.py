@@ -15,7 +15,7 @@ from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml
-from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ
+from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS
 
 _PASSWORD_MOST = 1024  # characters
 
@@ -117,7 +117,7 @@ class Config(Table):
             rate_hz=self.board.rate_hz,
             clamp_ports=masks[SensorClass.ANALOG] | masks[SensorClass.VOLTAGE],
             pulse_ports=masks[SensorClass.PULSE],
-            min_width_us=round(self.board.min_width_ms * 1000),
+            **{f"width_us_{port}": round(self.board.min_width_ms * 1000) for port in PULSE_PORTS},
             voltage_port=masks[SensorClass.VOLTAGE].bit_length(),
             pairs=pairs_mask(enabled),
         )

@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import fields
 
 from fluksometer.domain import wire
 from fluksometer.domain.board_calibration import BoardCalibration
+from fluksometer.domain.desk import Ask
 from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
@@ -21,6 +23,7 @@ from fluksometer.domain.link_events import (
     RecordsMissed,
     SequenceBroke,
     SettingsRefused,
+    TerminalSpoke,
     TextSeen,
     UnknownKind,
     WindowClosed,
@@ -100,9 +103,11 @@ class LinkSession:
         self._greet_at_s = self._wish_at_s = self._quiet_at_s = self._silent_at_s = None
         self._outgoing.clear()
 
-    def capture(self, ports: int, sets: int) -> None:
-        """Ask for ``sets`` raw codes of each port of the mask, all of the same moments; they come as RawCame."""
-        self._send(wire.capture_line(self._next_seq, ports, sets))
+    def send(self, ask: Ask) -> None:
+        """Send the board a record; nothing while it is not known which board that is."""
+        if self.hello is not None:
+            layout, values = ask
+            self._send(wire.line(self._next_seq, layout, *values))
 
     def recalibrate(self, now_s: float) -> list[Event]:
         """The calibration has changed: give the board the new one, also a board that refused what it was asked before."""
@@ -230,7 +235,9 @@ class LinkSession:
                 return [HealthReported(self.hello, reading)]
             case BoardLog():
                 return [BoardLogged(self.hello, reading)]
-        return []
+            case Hello():
+                return []
+        return [TerminalSpoke(self.hello, reading)]
 
     # --- hello and settings ---
 
@@ -344,6 +351,5 @@ def _due(time_s: float | None, now_s: float) -> bool:
 
 
 def _differences(wanted: BoardSettings, real: BoardSettings) -> str:
-    names = ("rate_hz", "clamp_ports", "pulse_ports", "min_width_us", "voltage_port", "pairs")
-    pairs = ((name, getattr(wanted, name), getattr(real, name)) for name in names)
+    pairs = ((field.name, getattr(wanted, field.name), getattr(real, field.name)) for field in fields(BoardSettings))
     return ", ".join(f"{name} is {is_now}, not {want}" for name, want, is_now in pairs if want != is_now)

@@ -11,7 +11,7 @@ from fluksometer.domain.link_events import BoardAtPrompt, BoardSaidHello, RawCam
 from fluksometer.domain.readings import BoardSettings, Hello
 from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
-from fluksometer.shared.records import CAPTURE_CODES
+from fluksometer.shared.records import CAPTURE, CAPTURE_CODES
 
 if TYPE_CHECKING:
     from fluksometer.domain.arrays import Codes
@@ -28,7 +28,7 @@ class LiveRecording:
         self._news: asyncio.Queue[LinkNews] = asyncio.Queue()
         self._link = SerialLink(port, clock=host_time, tell=self._news.put_nowait)
         mask = 1 << (clamp_port - 1)
-        self._session = LinkSession(BoardSettings(rate_hz=RATE_HZ, clamp_ports=mask, pulse_ports=0, min_width_us=5000))
+        self._session = LinkSession(BoardSettings(rate_hz=RATE_HZ, clamp_ports=mask, pulse_ports=0))
         self._port, self._mask, self._wanted, self._progress = clamp_port, mask, captures, progress
         self._hello: Hello | None = None
         self._open: Capture | None = None
@@ -97,4 +97,4 @@ class LiveRecording:
         ready = self._hello is not None and self._hello.settings == self._session.wanted
         if ready and (self._asked_s is None or now_s > self._asked_s + NO_ANSWER_S / 3):
             self._asked_s = now_s
-            self._session.capture(self._mask, SETS)
+            self._session.send((CAPTURE, (self._mask, SETS)))

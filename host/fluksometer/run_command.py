@@ -27,6 +27,8 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
     from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.desks import desks_of
+    from fluksometer.domain.told import ToldBook
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
 
@@ -39,7 +41,16 @@ def run(arguments: Namespace) -> int:
     sensors = config.sensors(identity.sensor_id)
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
-    bridge = Bridge(config, device_id=identity.device_id, sensors=sensors, calibrator=calibrator, login=login)
+    told = ToldBook()
+    bridge = Bridge(
+        config,
+        device_id=identity.device_id,
+        sensors=sensors,
+        calibrator=calibrator,
+        told=told,
+        desks=desks_of(config, identity, told),
+        login=login,
+    )
     asyncio.run(bridge.run())
     return 0
 

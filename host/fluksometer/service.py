@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
@@ -12,13 +14,14 @@ from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.event_log import EventLog
-from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink, Received
+from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.captures import RING_SAMPLES
+from fluksometer.domain.desk import Desk
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -27,22 +30,31 @@ from fluksometer.domain.link_events import (
     PairClosed,
     PulsesCounted,
     RawCame,
+    TerminalSpoke,
     WindowClosed,
 )
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensor_bank import SensorBank
 from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.told import ToldBook
 from fluksometer.domain.topics import Message, decimal, sensor_config
 from fluksometer.domain.units import plain
 from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
+from fluksometer.shared.records import CAPTURE
 
 SUMMARY_EVERY_S = 60.0
 _BROKER_CHECK_S = 0.5
 _BROKER_RETRY_S = 5.0
 _log = structlog.get_logger("fluksometer")
 
-News = LinkNews | BrokerNews
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """A desk has something to do."""
+
+
+News = LinkNews | BrokerNews | Woken
 
 
 @dataclass(slots=True)
@@ -75,8 +87,11 @@ class Bridge:
         device_id: str,
         sensors: list[Sensor],
         calibrator: Calibrator,
+        told: ToldBook,
+        desks: Sequence[Desk] = (),
         login: tuple[str, str | None] | None = None,
     ) -> None:
+        """``desks``: one for each further terminal in use; they put what they are told into ``told``."""
         self._name = config.device.name
         self._device_id = device_id
         self._sensors = sensors
@@ -84,6 +99,7 @@ class Bridge:
         self._calibrator = calibrator
         self._session = LinkSession(config.board_settings(), calibrator.for_board)
         self._desk = CaptureDesk(device_id, sensors)
+        self._told, self._desks = told, desks
         self._clock = BoardClock()
         self._event_log = EventLog(_log)
         self._latency = Latency()
@@ -101,7 +117,7 @@ class Bridge:
             client_id=f"fluksometer-{device_id[:12]}",
             tell=self._tell_from_thread,
             login=login,
-            listen=self._desk.topics,
+            listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
@@ -122,7 +138,9 @@ class Bridge:
         try:
             await self._start()
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(work) for work in (self._converse(), self._watch_broker(), self._sum_up())]
+                works = [self._converse(), self._watch_broker(), self._sum_up()]
+                works += [desk.serve(lambda: self._tell_from_thread(Woken())) for desk in self._desks]
+                tasks = [group.create_task(work) for work in works]
                 await stop.wait()
                 _log.info("stopping")
                 for task in tasks:
@@ -166,6 +184,10 @@ class Bridge:
             for event in await self._next_events():
                 self._take(event)
             self._serve_captures()
+            self._serve_terminals()
+            if self._told.changed:
+                self._told.changed = False
+                self._publish(self._config_message(self._session.hello))
             self._link.write(self._session.data_to_send())
 
     async def _watch_broker(self) -> None:
@@ -200,9 +222,8 @@ class Bridge:
 
     async def _next_events(self) -> list[Event]:
         # Waits for news or for the next deadline of session or desk, whichever is first.
-        deadlines_s = [
-            one for one in (self._session.next_deadline_s(), self._desk.next_deadline_s()) if one is not None
-        ]
+        timed: tuple[LinkSession | CaptureDesk | Desk, ...] = (self._session, self._desk, *self._desks)
+        deadlines_s = [one for one in (part.next_deadline_s() for part in timed) if one is not None]
         timeout_s = max(0.0, min(deadlines_s) - host_time().mono_s) if deadlines_s else None
         try:
             async with asyncio.timeout(timeout_s):
@@ -223,7 +244,11 @@ class Bridge:
                 _log.info("mqtt_up", broker=self._broker_address)
             case Received(topic=topic, payload=payload):
                 self._desk.want(topic, payload)
-            case _:
+                for desk in self._desks:
+                    desk.want(topic, payload)
+            case Woken():
+                pass
+            case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
         return []
 
@@ -261,6 +286,11 @@ class Bridge:
                 self._desk.ring_samples = max(RING_SAMPLES, health.ring_samples)
             case BoardLogged(log=log):
                 self._observe(log.t_us)
+            case TerminalSpoke(hello=hello, reading=reading):
+                self._observe(reading.t_us)
+                time_s, now_s = self._clock.utc_s(reading.t_us), host_time().mono_s
+                for desk in self._desks:
+                    self._publish_all(desk.take(hello, reading, time_s, now_s))
 
     def _observe(self, t_us: int) -> None:
         step_s = self._clock.observe(t_us, self._received)
@@ -268,6 +298,7 @@ class Bridge:
             _log.warning("host_clock_stepped", seconds=round(step_s, 3))
         if step_s < 0:
             self._bank.clock_set_back()
+            self._told.clock_set_back()
         clock_set = self._received.wall_s >= CLOCK_SET_S
         if self._clock_set and not clock_set:
             _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
@@ -285,7 +316,14 @@ class Bridge:
         messages, ask = self._desk.step(self._session.hello, host_time().mono_s)
         self._publish_all(messages)
         if ask:
-            self._session.capture(*ask)
+            self._session.send((CAPTURE, ask))
+
+    def _serve_terminals(self) -> None:
+        for desk in self._desks:
+            messages, asks = desk.step(self._session.hello, host_time().mono_s)
+            self._publish_all(messages)
+            for one in asks:
+                self._session.send(one)
 
     def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
         table = self._calibrator.table(hello)
@@ -303,9 +341,10 @@ class Bridge:
         self._sink.publish(message)
 
     def _config_message(self, hello: Hello | None) -> Message:
-        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello)
+        told = [sensor.section() for sensor in self._told.sensors.values()]
+        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello, told)
 
-    def _tell_from_thread(self, news: BrokerNews) -> None:
+    def _tell_from_thread(self, news: BrokerNews | Woken) -> None:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._news.put_nowait, news)
@@ -325,6 +364,7 @@ class Bridge:
             published=self._sink.published,
             latency_mean_ms=round(self._latency.mean_s * 1000, 1),
             latency_max_ms=round(self._latency.max_s * 1000, 1),
+            **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
 
 

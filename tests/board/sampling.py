@@ -4,7 +4,8 @@ from fakes import PERIOD, Ring, Ticks
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.sampler import Sampler
-from shared.records import TO_HOST
+from meter.settings import Settings
+from shared.records import SETTINGS_FIELDS, TO_HOST
 
 POLL_MS = 16  # as main.py does
 
@@ -23,6 +24,14 @@ def fields_of(kind, payload):
     fields = dict(zip(names, layout.unpack(bytes(payload))))
     fields["name"] = layout.name
     return fields
+
+
+def settings_values(rate_hz, clamp_ports, pulse_ports, **given):
+    """Values of a settings record."""
+    given.update({"rate_hz": rate_hz, "clamp_ports": clamp_ports, "pulse_ports": pulse_ports})
+    for name in given:
+        assert name in [field[0] for field in SETTINGS_FIELDS], name
+    return Settings(**given).values
 
 
 class SamplerRig:

@@ -3,7 +3,7 @@ from array import array
 from binascii import crc32
 
 from fakes import Console, Ring, Ticks
-from sampling import fields_of
+from sampling import fields_of, settings_values
 
 from meter.board import Board
 from meter.calibration import Calibration
@@ -41,7 +41,7 @@ class _Rig:
             port: PulseInput(port, lambda: 1, ticks.ticks, ticks.diff, lambda: 0, lambda irq: None)
             for port in (2, 3, 4, 5)
         }
-        self.board = Board(_IDENTITY, Settings(1000), self.calibration, self.clock, self.sampler, inputs)
+        self.board = Board(_IDENTITY, Settings(rate_hz=1000), self.calibration, self.clock, self.sampler, inputs)
         self.console = Console()
         self.input = []
         self.asked = 0
@@ -91,17 +91,18 @@ def said(records):
 
 def test_the_first_record_is_the_hello():
     hello = _Rig().run(50)[0]
-    assert (hello["name"], hello["wire_version"], hello["boot_id"], hello["model"]) == ("hello", 2, 4711, "test")
+    assert (hello["name"], hello["wire_version"], hello["boot_id"], hello["model"]) == ("hello", 3, 4711, "test")
     assert (hello["rate_hz"], hello["clamp_ports"], hello["pulse_ports"]) == (1000, 7, 24)
     assert (hello["voltage_port"], hello["pairs"], hello["table_crc"], hello["calibration_crc"]) == (0, 0, 0, 0)
 
 
 def test_settings_are_applied_and_answered():
     rig = _Rig()
-    rig.ask(SETTINGS, 4000, 0b101, 0b01010, 2000, 3, PAIR_1_3)
+    wanted = settings_values(4000, 0b101, 0b01010, width_us_2=2000, voltage_port=3, pairs=PAIR_1_3)
+    rig.ask(SETTINGS, *wanted)
     hellos = of(rig.run(50), "hello")
     assert len(hellos) == 2
-    for field, value in zip(SETTINGS.fields, (4000, 0b101, 0b01010, 2000, 3, PAIR_1_3)):
+    for field, value in zip(SETTINGS.fields, wanted):
         assert hellos[1][field[0]] == value
     assert rig.sampler.ports == (1, 3) and rig.sampler.pairs == ((1, 3),)
 
@@ -114,7 +115,7 @@ def test_windows_of_the_former_settings_go_out_before_the_hello_of_the_new_ones(
         rig.ring.feed([0] * 90)
         rig.ticks.now += 40000
         rig.sampler.poll()  # closes a window, and nobody has taken it yet
-        rig.board._handle(SETTINGS.kind, SETTINGS.pack(4000, 0b011, 0b11000, 2000, 2, 0))
+        rig.board._handle(SETTINGS.kind, SETTINGS.pack(*settings_values(4000, 0b011, 0b11000, voltage_port=2)))
 
     names = [fields["name"] for fields in rig.run(50, window_and_settings)]
     assert names == ["hello", "clamp", "clamp", "clamp", "hello"]
@@ -122,7 +123,7 @@ def test_windows_of_the_former_settings_go_out_before_the_hello_of_the_new_ones(
 
 def test_settings_out_of_range_change_nothing_and_say_why():
     rig = _Rig()
-    rig.ask(SETTINGS, 4000, 0b010, 0b00010, 2000, 0, 0)
+    rig.ask(SETTINGS, *settings_values(4000, 0b010, 0b00010))
     rig.input.append(to_board(seal(SETTINGS.kind, 1, b"short")))
     rig.ask(GREET)
     rig.input.append(to_board(seal(0x99, 3, b"unknown kind")))
@@ -134,7 +135,7 @@ def test_settings_out_of_range_change_nothing_and_say_why():
 def test_ports_that_are_not_there_are_refused_and_nothing_stops():
     rig = _Rig()
     del rig.board._pulse_inputs[5]
-    rig.ask(SETTINGS, 4000, 0b001, 0b11000, 2000, 0, 0)
+    rig.ask(SETTINGS, *settings_values(4000, 0b001, 0b11000))
     records = rig.run(1200)
     assert said(records) == ["refused: settings.pulse_ports: this board has no pulse input there"]
     assert [pulse["port"] for pulse in of(records, "pulse")] == [4]
@@ -143,7 +144,7 @@ def test_ports_that_are_not_there_are_refused_and_nothing_stops():
 def test_settings_without_memory_for_their_ring_leave_the_former_in_force():
     rig = _Rig()
     rig.ring.most_hz = 30000
-    rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)
+    rig.ask(SETTINGS, *settings_values(20000, 0b111, 0b11000))
     records = rig.run(100, lambda: rig.sample(1100))
     assert said(records) == ["refused: settings.rate_hz: no memory for a ring"]
     assert len(of(records, "hello")) == 1 and rig.sampler.rate_hz == 1000
@@ -156,7 +157,7 @@ def test_a_board_that_can_sample_no_more_ends_instead_of_going_on_without():
     rig.ring.most_hz = 0
     ended = ""
     try:
-        rig.board._handle(SETTINGS.kind, SETTINGS.pack(20000, 0b111, 0b11000, 2000, 0, 0))
+        rig.board._handle(SETTINGS.kind, SETTINGS.pack(*settings_values(20000, 0b111, 0b11000, voltage_port=0)))
     except RuntimeError as error:
         ended = str(error)
     assert ended == "no memory for any ring"
@@ -164,7 +165,7 @@ def test_a_board_that_can_sample_no_more_ends_instead_of_going_on_without():
 
 def test_a_ring_that_memory_keeps_short_is_told_of():
     rig = _Rig()
-    rig.ask(SETTINGS, 20000, 0b111, 0b11000, 2000, 0, 0)  # the ring of this rig holds less than 200 ms of that
+    rig.ask(SETTINGS, *settings_values(20000, 0b111, 0b11000))  # the ring of this rig holds less than 200 ms of that
     records = rig.run(100, lambda: rig.sample(1100))
     assert said(records) == ["ring: memory has room for %d ms only" % (rig.sampler.ring_us // 1000)]
     assert rig.sampler.ring_us < 195000 and len(of(records, "hello")) == 2
@@ -236,7 +237,7 @@ def test_a_capture_is_reported_in_pieces():
 
 def test_captures_that_cannot_be_done_are_refused():
     rig = _Rig()
-    rig.ask(SETTINGS, 1000, 0b011, 0b11000, 2000, 0, 0)
+    rig.ask(SETTINGS, *settings_values(1000, 0b011, 0b11000))
     rig.ask(CAPTURE, 0b100, 10)
     rig.ask(CAPTURE, 0b001, 1126)  # of 1500 sets in the ring a quarter stays free
     rig.ask(CAPTURE, 0b001, 8192)
@@ -274,8 +275,8 @@ def _captures(settings):
 
 
 def test_settings_that_are_refused_leave_a_capture_alone_and_others_end_it():
-    assert _captures((4000, 0b010, 0b00010, 2000, 0, 0)) == 2
-    assert _captures((1000, 0b111, 0b11000, 2000, 0, 0)) == 1
+    assert _captures(settings_values(4000, 0b010, 0b00010)) == 2
+    assert _captures(settings_values(1000, 0b111, 0b11000)) == 1
 
 
 def test_a_capture_waits_for_the_link_while_windows_go_out():

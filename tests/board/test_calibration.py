@@ -2,7 +2,8 @@ from array import array
 from binascii import crc32
 
 from meter.calibration import Calibration
-from shared.records import CALIBRATION, TABLE, TABLE_STEPS, RangeError
+from shared.layout import RangeError
+from shared.records import CALIBRATION, TABLE, TABLE_STEPS
 
 IDENTITY = [max(8 * (code - 2048), -16383) for code in range(4096)]
 # Steps nearly as wide as the wire has them, both ways.

@@ -78,7 +78,7 @@ def test_a_pulse_just_longer_than_the_limit_counts_and_a_shorter_one_does_not():
 def test_short_pulses_right_after_each_other_are_all_counted():
     # The original loses every second pulse shorter than its dead time.
     line = _Line()
-    line.input.min_width_us = 2000
+    line.input.apply(2000, 0)
     for _ in range(20):
         line.edge(0, 3000)
         line.edge(1, 3000)

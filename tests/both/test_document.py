@@ -3,8 +3,10 @@ import struct
 
 from shared.frame import WIRE_VERSION
 from shared.records import TO_BOARD, TO_HOST
+from shared.terminal_records import TO_BOARD as TERMINALS_TO_BOARD
+from shared.terminal_records import TO_HOST as TERMINALS_TO_HOST
 
-_TYPES = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "h": "i16", "i": "i32", "q": "i64"}
+_TYPES = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64", "b": "i8", "h": "i16", "i": "i32", "q": "i64"}
 
 
 def _document():
@@ -26,7 +28,8 @@ def _described():
 
 def test_every_field_of_every_record_is_described_in_its_place():
     described = _described()
-    for layout in list(TO_HOST.values()) + list(TO_BOARD.values()):
+    kinds = (TO_HOST, TO_BOARD, TERMINALS_TO_HOST, TERMINALS_TO_BOARD)
+    for layout in [layout for one in kinds for layout in one.values()]:
         at, rows = 0, []
         for name, code, _low, _high in layout.fields:
             rows.append([str(at), _TYPES[code], "`%s`" % name])

@@ -1,7 +1,9 @@
 # Runs on CPython and on MicroPython.
 import json
 
+from shared import terminal_records
 from shared.frame import MAX_PAYLOAD
+from shared.layout import RangeError
 from shared.records import (
     CALIBRATION,
     CLAMP,
@@ -14,10 +16,13 @@ from shared.records import (
     TABLE_STEPS,
     TO_BOARD,
     TO_HOST,
-    RangeError,
 )
 
-_LAYOUTS = list(TO_HOST.values()) + list(TO_BOARD.values())
+_LAYOUTS = [
+    layout
+    for kinds in (TO_HOST, TO_BOARD, terminal_records.TO_HOST, terminal_records.TO_BOARD)
+    for layout in kinds.values()
+]
 
 
 def _refusal(call, *values):
@@ -63,7 +68,7 @@ def test_a_payload_of_the_wrong_length_is_refused():
 
 
 def test_a_payload_with_a_field_outside_its_range_is_refused():
-    payload = bytearray(SETTINGS.pack(20000, 7, 24, 5000, 0, 0))
+    payload = bytearray(SETTINGS.pack(*_lowest(SETTINGS)))
     payload[4] = 0xFF  # clamp_ports: only three bits are ports
     assert "settings.clamp_ports" in _refusal(SETTINGS.unpack, bytes(payload))
 
@@ -75,7 +80,7 @@ def test_a_tail_that_is_no_text_is_refused():
 
 def test_records_have_the_sizes_that_the_document_tells():
     sizes = [layout.size for layout in (HELLO, CLAMP, PAIR, RAW, SETTINGS, CALIBRATION, TABLE)]
-    assert sizes == [49, 53, 50, 17, 12, 36, 8]
+    assert sizes == [86, 53, 50, 17, 49, 36, 8]
     assert RAW.size + 2 * RAW_CODES <= MAX_PAYLOAD and TABLE.size + TABLE_STEPS <= MAX_PAYLOAD
 
 

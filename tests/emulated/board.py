@@ -11,11 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from places import BIN, ROOT
 
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.shared import terminal_records
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
 from fluksometer.shared.records import CALIBRATION, CAPTURE, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
 from house.housefile import House
 from house.pico import EmulatedPico
+
+LAYOUTS = TO_HOST | terminal_records.TO_HOST
 
 
 class FirmwareBoard:
@@ -35,7 +39,7 @@ class FirmwareBoard:
         self.pico.run_for(seconds)
         console = self.pico.console
         for kind, seq, payload in self.deframer.push(bytes(console.written)):
-            layout = TO_HOST[kind]
+            layout = LAYOUTS[kind]
             names = [field[0] for field in layout.fields] + ([layout.tail] if layout.tail else [])
             self.records.append((layout.name, dict(zip(names, layout.unpack(payload), strict=True))))
             self.sequence.append(seq)
@@ -55,21 +59,13 @@ class FirmwareBoard:
                 return
         raise AssertionError(f"{what}: not within {timeout_s:g} s; the board logged {self.of('log')}")
 
-    def set(
-        self,
-        *,
-        rate_hz: int,
-        clamp_ports: int = 0b00111,
-        pulse_ports: int = 0b11000,
-        min_width_us: int = 5000,
-        voltage_port: int = 0,
-        pairs: int = 0,
-    ) -> None:
-        """Sends settings and waits for the hello that confirms them."""
+    def set(self, **given: int) -> None:
+        """Sends settings (those that are not given as the bridge has them) and waits for the hello that confirms them."""
         before = len(self.of("hello"))
-        values = (rate_hz, clamp_ports, pulse_ports, min_width_us, voltage_port, pairs)
+        wanted = BoardSettings(**({"clamp_ports": 0b00111, "pulse_ports": 0b11000} | given))
+        values = tuple(getattr(wanted, field[0]) for field in SETTINGS.fields)
         self.send(SETTINGS.kind, SETTINGS.pack(*values))
-        self.wait(lambda: len(self.of("hello")) > before, f"settings for {rate_hz} Hz")
+        self.wait(lambda: len(self.of("hello")) > before, f"settings for {wanted.rate_hz} Hz")
         hello = self.of("hello")[-1]
         assert tuple(hello[field[0]] for field in SETTINGS.fields) == values
 

@@ -154,7 +154,7 @@ def test_settings_change_the_rate_and_the_ports_while_it_runs(make_board) -> Non
         "[[clamp]]\nport = 2\ncurrent_a = 25.0\n[[pulse]]\nport = 3\nrate_hz = [[0, 0.0], [8, 5.0]]\nwidth_ms = 3\ncount = 40\n"
     )
     board.run(3.0)
-    board.set(rate_hz=1000, clamp_ports=0b010, pulse_ports=0b10100, min_width_us=2000)
+    board.set(rate_hz=1000, clamp_ports=0b010, pulse_ports=0b10100, width_us_3=2000, width_us_5=2000)
     mark = len(board.records)
     board.run(20.0)
     later = board.records[mark:]

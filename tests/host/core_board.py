@@ -1,6 +1,7 @@
 """A board without a board: known waves through the very metering core, out come the records that the bridge takes."""
 
 import struct
+from dataclasses import asdict
 from math import pi, radians, sqrt
 
 import numpy as np
@@ -24,8 +25,7 @@ def polar(rms, angle_deg=0.0):
 
 def hello_of(settings, **given):
     """The hello of a board with these settings."""
-    names = ("rate_hz", "clamp_ports", "pulse_ports", "min_width_us", "voltage_port", "pairs")
-    return make_hello(**{name: getattr(settings, name) for name in names} | given)
+    return make_hello(**asdict(settings) | given)
 
 
 class CoreBoard:

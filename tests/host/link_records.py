@@ -1,24 +1,31 @@
 """Records of a board as bytes, and sessions that stand at some point of their conversation."""
 
+from dataclasses import replace
+
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.link_session import LinkSession
 from fluksometer.shared import frame, records
 from fluksometer.shared.deframer import LineDeframer
 
-WANTED = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24, min_width_us=5000)
+WANTED = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24)
+
+
+def settings_values(settings):
+    return [getattr(settings, field[0]) for field in records.SETTINGS_FIELDS]
 
 
 def record(kind, seq, payload=b""):
     return bytes(frame.to_host(frame.seal(kind, seq, payload)))
 
 
-def hello(seq=0, *, boot_id=7, wire=2, rate_hz=20_000, t_us=1_000_000, crcs=(0, 0), pairs=0):
-    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, 7, 24, boot_id, 1, rate_hz, 5000, 0, pairs, *crcs, t_us)
+def hello(seq=0, *, boot_id=7, wire=3, rate_hz=20_000, t_us=1_000_000, crcs=(0, 0), pairs=0):
+    wanted = replace(WANTED, rate_hz=rate_hz, pairs=pairs)
+    values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, boot_id, 1, *settings_values(wanted), *crcs, t_us)
     return record(records.HELLO.kind, seq, records.HELLO.pack(*values, "Pico"))
 
 
 def pulse(seq, count=1):
-    return record(records.PULSE.kind, seq, records.PULSE.pack(4, 2_000_000, count, 1_000_000, 0, 0))
+    return record(records.PULSE.kind, seq, records.PULSE.pack(4, 2_000_000, count, 1_000_000, 0, 0, 0))
 
 
 def clamp(seq):

@@ -6,7 +6,7 @@ from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 
 def make_hello(**given):
     fields = {
-        "wire_version": 2,
+        "wire_version": 3,
         "firmware_major": 0,
         "firmware_minor": 1,
         "firmware_patch": 0,
@@ -20,7 +20,6 @@ def make_hello(**given):
         "boot_id": 7,
         "uid": 1,
         "rate_hz": 20_000,
-        "min_width_us": 5000,
         "voltage_port": 0,
         "pairs": 0,
         "table_crc": 0,

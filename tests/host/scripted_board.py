@@ -11,7 +11,8 @@ from array import array
 from pathlib import Path
 from zlib import crc32
 
-from fluksometer.shared import frame, records
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.shared import frame, records, terminal_records
 from fluksometer.shared.deframer import LineDeframer
 
 SAMPLES = 20_000
@@ -22,7 +23,7 @@ class ScriptedBoard:
 
     def __init__(self, path: Path, *, rate_hz: int = 20_000, boot_id: int = 0xB007, up_s: float = 100.0) -> None:
         self.path = path
-        self.settings = [rate_hz, 0b111, 0b011000, 5000, 0, 0]
+        self.settings = BoardSettings(rate_hz=rate_hz, clamp_ports=0b111, pulse_ports=0b011000)
         self.calibration_crc = 0
         self.table_crc = 0
         self.boot_id = boot_id
@@ -30,6 +31,7 @@ class ScriptedBoard:
         self.calibration: tuple[int, ...] = ()
         self.captures = True  # answers a capture, with sines of 50 Hz
         self.asked: list[str] = []  # names of what the host sent
+        self.sent: list[tuple[str, tuple]] = []  # name and values of what it sent to the terminals
         self._started_s = time.time() - up_s
         self._seq = 0
         self._master = -1
@@ -65,26 +67,8 @@ class ScriptedBoard:
         return int(((time.time() if wall_s is None else wall_s) - self._started_s) * 1e6)
 
     def hello(self) -> None:
-        rate_hz, clamps, pulses, width_us, voltage_port, pairs = self.settings
-        values = (
-            2,
-            0,
-            1,
-            0,
-            1,
-            26,
-            1,
-            1,
-            1,
-            clamps,
-            pulses,
-            self.boot_id,
-            0xE66,
-            rate_hz,
-            width_us,
-            voltage_port,
-            pairs,
-        )
+        wanted = (getattr(self.settings, field[0]) for field in records.SETTINGS_FIELDS)
+        values = (3, 0, 1, 0, 1, 26, 1, 1, 1, self.boot_id, 0xE66, *wanted)
         crcs = (self.table_crc, self.calibration_crc)
         self.send(records.HELLO.kind, records.HELLO.pack(*values, *crcs, self.t_us(), "Scripted Pico"))
 
@@ -98,13 +82,13 @@ class ScriptedBoard:
     ) -> None:
         """Waves in phase: what the core tells of them at no lag; totals of import and export since boot."""
         product = product_lsb2 * 64 * 16
-        lagged = round(product * math.cos(2 * math.pi * 50 / self.settings[0]))
+        lagged = round(product * math.cos(2 * math.pi * 50 / self.settings.rate_hz))
         imported, exported = (total * 16_000 for total in totals_lsb2_s)
         values = (a_port, b_port, self.t_us(wall_s), imported, exported, product, lagged, SAMPLES, 0)
         self.send(records.PAIR.kind, records.PAIR.pack(*values))
 
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
-        values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0)
+        values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0, 0)
         self.send(records.PULSE.kind, records.PULSE.pack(*values))
 
     def log(self, text: str) -> None:
@@ -139,13 +123,18 @@ class ScriptedBoard:
 
     def _answer(self, kind: int, payload: bytes) -> None:
         if kind == records.SETTINGS.kind and self.obeys:
-            self.settings = list(records.SETTINGS.unpack(payload))
+            names = [field[0] for field in records.SETTINGS_FIELDS]
+            self.settings = BoardSettings(**dict(zip(names, records.SETTINGS.unpack(payload), strict=True)))
         if kind == records.CALIBRATION.kind:
             self.calibration = records.CALIBRATION.unpack(payload)
             self.calibration_crc = crc32(payload)
         if kind == records.CAPTURE.kind:
             self._capture(*records.CAPTURE.unpack(payload))
             self.asked.append(records.TO_BOARD[kind].name)
+            return
+        if kind in terminal_records.TO_BOARD:
+            layout = terminal_records.TO_BOARD[kind]
+            self.sent.append((layout.name, layout.unpack(payload)))
             return
         if kind == records.TABLE.kind:
             crc, first, _value, steps = records.TABLE.unpack(payload)
@@ -157,7 +146,7 @@ class ScriptedBoard:
         self.asked.append(records.TO_BOARD[kind].name)
 
     def _capture(self, mask: int, sets: int) -> None:
-        t_us, rate_hz = self.t_us(), self.settings[0]
+        t_us, rate_hz = self.t_us(), self.settings.rate_hz
         for port in (1, 2, 3):
             if not (mask >> (port - 1) & 1 and self.captures):
                 continue

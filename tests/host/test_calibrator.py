@@ -66,7 +66,7 @@ def test_ten_quiet_minutes_make_a_floor_which_the_board_gets_and_the_book_keeps(
 def test_the_boards_own_windows_teach_it(tmp_path):
     """Sums of the metering core, no load, 0.8 LSB of noise and the converter's own rounding."""
     calibrator = make(tmp_path)
-    wanted = BoardSettings(rate_hz=1000, clamp_ports=0b11, pulse_ports=0, min_width_us=0)
+    wanted = BoardSettings(rate_hz=1000, clamp_ports=0b11, pulse_ports=0)
     board = CoreBoard(wanted)
     for moment in board.run({2: {1: 40.0}}, 650):
         for one in moment.windows.values():

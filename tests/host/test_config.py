@@ -34,7 +34,7 @@ def test_the_least_file_has_sensible_defaults():
     assert (config.mqtt.broker, config.mqtt.port, config.mqtt.listen_host) == ("embedded", 1883, "127.0.0.1")
     (only,) = config.sensors(lambda port, kind, direction: f"{port}{kind}{direction}")
     assert (only.sensor_id, only.clamp_a, only.voltage_v, only.enabled) == ("1analogimport", 50, 230, True)
-    assert config.board_settings() == BoardSettings(rate_hz=20_000, clamp_ports=1, pulse_ports=0, min_width_us=5000)
+    assert config.board_settings() == BoardSettings(rate_hz=20_000, clamp_ports=1, pulse_ports=0)
 
 
 def test_the_example_is_right_and_names_the_demo_sensors():

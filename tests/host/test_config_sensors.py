@@ -84,7 +84,7 @@ def test_the_board_table():
     assert (config.board.linearity, config.board.mains_hz) == ("none", 60)
     assert parse(LEAST).board.linearity == "chip"
     assert parse(LEAST).board_settings() == BoardSettings(
-        rate_hz=20_000, clamp_ports=1, pulse_ports=0, min_width_us=5000, voltage_port=0, pairs=0
+        rate_hz=20_000, clamp_ports=1, pulse_ports=0, voltage_port=0, pairs=0
     )
 
 

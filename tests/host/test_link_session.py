@@ -161,8 +161,8 @@ def test_a_board_that_refuses_settings_is_told_of_once(answers):
 
 def test_another_wire_version_is_told_once_and_nothing_is_taken():
     session = opened()
-    events = session.feed(hello(0, wire=3) + hello(1, wire=3) + pulse(2), 0.0)
-    assert events == [WireVersionDiffers(3, 2)]
+    events = session.feed(hello(0, wire=4) + hello(1, wire=4) + pulse(2), 0.0)
+    assert events == [WireVersionDiffers(4, 3)]
     assert session.counts.held_out == 1
 
 
@@ -176,7 +176,7 @@ def test_unknown_kinds_and_bad_fields_are_counted_and_skipped():
 
 def test_a_hello_with_a_bad_field_is_refused():
     session = opened()
-    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x02"), 0.0)) == [RecordRefused]
+    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x03"), 0.0)) == [RecordRefused]
     assert kinds(session.feed(record(records.HELLO.kind, 0, b""), 0.0)) == [RecordRefused]
 
 

@@ -153,7 +153,7 @@ def test_the_records_of_pairs_and_captures_are_events():
     pair = record(records.PAIR.kind, 1, records.PAIR.pack(1, 2, 9, 1, 2, -3, 4, 20_000, 0))
     raw = record(records.RAW.kind, 2, records.RAW.pack(1, 9, 20_000, 0, 1, b"\x01\x02"))
     assert kinds(session.feed(pair + raw, 0.5)) == [PairClosed, RawCame]
-    session.capture(0b101, 900)
+    session.send((records.CAPTURE, (0b101, 900)))
     assert asked(session) == ["capture"]
 
 

@@ -44,7 +44,6 @@ def board(sensors, calibrations, *, rate_hz=RATE_HZ, **given):
         rate_hz=rate_hz,
         clamp_ports=mask,
         pulse_ports=0,
-        min_width_us=0,
         voltage_port=voltage,
         pairs=pairs_mask(sensors),
     )
@@ -324,7 +323,7 @@ FLOOR = 0.64 + 1 / 12
 
 
 def quiet_board(floor_lsb2, **given):
-    wanted = BoardSettings(rate_hz=RATE_HZ, clamp_ports=1, pulse_ports=0, min_width_us=0)
+    wanted = BoardSettings(rate_hz=RATE_HZ, clamp_ports=1, pulse_ports=0)
     floor_q20 = (round(floor_lsb2 * STEP2_Q20_PER_LSB2), 0, 0)
     return CoreBoard(wanted, BoardCalibration(floor_q20=floor_q20), frequency_hz=FREQUENCY_HZ, **given)
 

@@ -112,7 +112,7 @@ def test_a_topic_that_is_no_text_is_passed_over():
 
         threading.Thread(target=serve, daemon=True).start()
         told = Told()
-        sink = MqttSink(host="127.0.0.1", port=server.getsockname()[1], client_id="test", tell=told, listen="/r/+")
+        sink = MqttSink(host="127.0.0.1", port=server.getsockname()[1], client_id="test", tell=told, listen=("/r/+",))
         sink.start()
         wait_until(lambda: len(told) > 1, "the message behind it", 5)
         sink.stop()

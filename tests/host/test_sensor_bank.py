@@ -110,9 +110,7 @@ SENSORS = [
     VOLTS,
     make_sensor(port=3, sensor_id="3" * 32, phases="3p-n", further_ports=(1,), function="lines"),
 ]
-SETTINGS = BoardSettings(
-    rate_hz=4000, clamp_ports=7, pulse_ports=0, min_width_us=0, voltage_port=2, pairs=pairs_mask(SENSORS)
-)
+SETTINGS = BoardSettings(rate_hz=4000, clamp_ports=7, pulse_ports=0, voltage_port=2, pairs=pairs_mask(SENSORS))
 BOARD = CoreBoard(SETTINGS)
 AWAY = {1: {1: polar(200, 150)}, 2: {1: polar(700)}, 3: {1: polar(100, 20)}}
 TOWARDS = AWAY | {1: {1: polar(200, 30)}}

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from host.rig import BridgeProcess, wait_until
 
+from fluksometer.domain.readings import BoardSettings
+
 BROKERS = pytest.mark.parametrize("kind", ["embedded", "mosquitto"])
 
 
@@ -128,10 +130,10 @@ def test_an_unplugged_board_comes_back_and_totals_go_on(rig):
 
 def test_a_board_with_other_settings_is_set(rig):
     rig.use("embedded")
-    rig.board.settings = [500, 0b001, 0, 0, 1, 0]
+    rig.board.settings = BoardSettings(rate_hz=1000, clamp_ports=0b001, pulse_ports=0, voltage_port=1)
     bridge = greeted(rig)
     rig.board.wait_for_host("settings")
-    assert rig.board.settings == [20_000, 0b111, 0b011000, 5000, 0, 0]
+    assert rig.board.settings == BoardSettings(rate_hz=20_000, clamp_ports=0b111, pulse_ports=0b011000)
     bridge.wait_for_log("rate_hz=20000")
     assert bridge.stop() == 0
     assert "settings_refused" not in bridge.log

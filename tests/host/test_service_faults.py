@@ -16,6 +16,7 @@ from fluksometer import service
 from fluksometer.adapters.calibration_file import CalibrationFile
 from fluksometer.calibrator import Calibrator
 from fluksometer.config import Config
+from fluksometer.domain.told import ToldBook
 from fluksometer.errors import Failure
 from fluksometer.faults import parse_toml
 from fluksometer.service import Bridge
@@ -102,7 +103,7 @@ def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys,
         source="",
     )
     calibrator = Calibrator(CalibrationFile(tmp_path), [], {}, mains_hz=50)
-    bridge = Bridge(config, device_id="0" * 32, sensors=[], calibrator=calibrator)
+    bridge = Bridge(config, device_id="0" * 32, sensors=[], calibrator=calibrator, told=ToldBook())
     with pytest.raises(Failure, match=r"the thread mqtt died of ZeroDivisionError: integer division"):
         asyncio.run(bridge.run())
     assert "Traceback" in capsys.readouterr().err

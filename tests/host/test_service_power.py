@@ -11,6 +11,7 @@ from host.test_service import BROKERS, greeted, ids, middle_of_second
 
 from fluksometer.domain.board_calibration import BoardCalibration
 from fluksometer.domain.linearity import default_table, steps_of
+from fluksometer.domain.readings import BoardSettings
 
 POWER = """\
 [[sensor]]
@@ -54,7 +55,9 @@ def ask(rig, what, payload=""):
 
 def test_the_board_is_given_settings_calibration_and_its_chips_table(rig):
     bridge = powered(rig, "embedded")
-    assert rig.board.settings == [20_000, 0b011, 0, 5000, 2, 0b001]
+    assert rig.board.settings == BoardSettings(
+        rate_hz=20_000, clamp_ports=0b011, pulse_ports=0, voltage_port=2, pairs=0b001
+    )
     default = BoardCalibration(table=steps_of(default_table("rp2040")))
     wait_until(lambda: rig.board.table_crc == default.table_crc, "the default table")
     first = {name: rig.board.asked.index(name) for name in ("settings", "calibration", "table")}
@@ -72,7 +75,7 @@ def test_the_board_is_given_settings_calibration_and_its_chips_table(rig):
 def test_power_has_a_sign_and_two_counters(rig, kind):
     bridge = powered(rig, kind)
     sensor = ids(rig)
-    assert set(sensor) == {1, 2, 3, 6}
+    assert set(sensor) == {1, 2, 3, 7}
     live = rig.listen()
     time.sleep(0.3)
     for ago_s, sign, totals in ((2, 1, (1_000_000, 0)), (1, -1, (1_000_000, 500_000))):

@@ -88,8 +88,8 @@ def test_the_second_sensor_of_a_port_has_a_section_behind_the_ports():
     out = make_sensor(direction="export", function="out", sensor_id="e" * 32)
     three = make_sensor(port=2, further_ports=(3,), phases="3p-n", function="lines", sensor_id="3" * 32)
     found = sections([make_sensor(), out, three, make_pulse_sensor(sensor_id="4" * 32)])
-    assert [key for key in found if key.isdigit()] == ["1", "6", "2", "4"]
-    assert (found["6"]["port"], found["6"]["direction"]) == ([1], "export")
+    assert [key for key in found if key.isdigit()] == ["1", "7", "2", "4"]
+    assert (found["7"]["port"], found["7"]["direction"]) == ([1], "export")
     assert (found["2"]["port"], found["2"]["phase"]) == ([2, 3], "3p-n")
 
 

@@ -21,6 +21,7 @@ from fluksometer.domain.link_events import (
     RecordsMissed,
     SequenceBroke,
     SettingsRefused,
+    TerminalSpoke,
     TextSeen,
     UnknownKind,
     WindowClosed,
@@ -92,7 +93,7 @@ class EventLog:
                 log.warning(
                     "board_silent", seconds=seconds, reason="no record: does the board run, and is this its port?"
                 )
-            case PulsesCounted() | PairClosed() | RawCame():
+            case PulsesCounted() | PairClosed() | RawCame() | TerminalSpoke():
                 pass
 
     def _once(self, event: str, **fields: object) -> None:

@@ -35,7 +35,10 @@ class Identity:
 
     def sensor_id(self, port: int, sensor_class: SensorClass, direction: str = "import") -> str:
         """32 lower-case hex digits, the same for ever for this port, class and direction."""
-        slot = f"{port} {sensor_class}" + (" export" if direction == "export" else "")
+        return self.id_of(f"{port} {sensor_class}" + (" export" if direction == "export" else ""))
+
+    def id_of(self, slot: str) -> str:
+        """The same for ever for this name of a sensor."""
         _ = self.device_id  # the file always holds one
         if slot not in self._sensor_ids:
             self._sensor_ids[slot] = secrets.token_hex(16)

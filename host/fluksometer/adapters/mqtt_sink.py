@@ -54,9 +54,9 @@ class MqttSink:
         client_id: str,
         tell: Callable[[BrokerNews], None],
         login: tuple[str, str | None] | None = None,
-        listen: str | None = None,
+        listen: tuple[str, ...] = (),
     ) -> None:
-        """``listen``: a filter of topics to be told of."""
+        """``listen``: filters of topics to be told of."""
         self.published = 0
         self._listen = listen
         self._tell = tell
@@ -111,8 +111,8 @@ class MqttSink:
             return
         with self._lock:
             self._connected = True
-            if self._listen:
-                self._client.subscribe(self._listen)
+            for topics in self._listen:
+                self._client.subscribe(topics)
             for topic, payload in self._latest.items():
                 self._send(topic, payload)
         self._down_reason = ""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .readings import BoardLog, ClampWindow, Health, Hello, PairWindow, PulseCount, RawCodes
+from .terminal_readings import Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,14 @@ class BoardLogged:
 
     hello: Hello
     log: BoardLog
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalSpoke:
+    """A record of P1, RS-485, radio or panel."""
+
+    hello: Hello
+    reading: Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,7 @@ Event = (
     | PulsesCounted
     | HealthReported
     | BoardLogged
+    | TerminalSpoke
     | TextSeen
     | RecordsMissed
     | FramesDropped

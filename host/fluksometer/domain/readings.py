@@ -1,7 +1,9 @@
 """What the sensor board says, one frozen value per record. Field names, units and ranges are those of ``shared/records.py``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
+
+from .terminal_readings import Terminal
 
 PAIRS: Final = ((1, 2), (1, 3), (2, 3))
 """Pairs of clamp ports; bit n of a mask of pairs is PAIRS[n]."""
@@ -14,13 +16,26 @@ class BoardSettings:
     rate_hz: int  # samples a second of each clamp
     clamp_ports: int  # bit n: port n+1
     pulse_ports: int  # bit n: port n+1
-    min_width_us: int
     voltage_port: int = 0  # the clamp port that is wired to a voltage; 0: none
     pairs: int = 0  # bit n: PAIRS[n]
+    width_us_2: int = 5000  # a pulse level shorter than this is bounce
+    width_us_3: int = 5000
+    width_us_4: int = 5000
+    width_us_5: int = 5000
+    gap_us_2: int = 0  # behind a pulse none can begin for so long
+    gap_us_3: int = 0
+    gap_us_4: int = 0
+    gap_us_5: int = 0
+    p1: int = 0  # 1: on
+    serial_baud: int = 0  # RS-485; 0: off
+    serial_format: int = 0
+    radio: int = 0
+    radio_group: int = 212
+    heartbeat_port: int = 0  # pulse port that the heartbeat LED follows; 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Hello(BoardSettings):
     """Who the board is and which settings are in force."""
 
     wire_version: int
@@ -32,14 +47,8 @@ class Hello:
     micropython_patch: int
     chip: int
     reset_cause: int
-    clamp_ports: int
-    pulse_ports: int
     boot_id: int
     uid: int
-    rate_hz: int
-    min_width_us: int
-    voltage_port: int
-    pairs: int
     table_crc: int  # of the linearity table in force; 0: none
     calibration_crc: int  # of the calibration in force; 0: none
     t_us: int
@@ -58,14 +67,7 @@ class Hello:
     @property
     def settings(self) -> BoardSettings:
         """The settings in force."""
-        return BoardSettings(
-            rate_hz=self.rate_hz,
-            clamp_ports=self.clamp_ports,
-            pulse_ports=self.pulse_ports,
-            min_width_us=self.min_width_us,
-            voltage_port=self.voltage_port,
-            pairs=self.pairs,
-        )
+        return BoardSettings(**{field.name: getattr(self, field.name) for field in fields(BoardSettings)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,8 @@ class PulseCount:
     count: int
     edge_us: int  # when the last pulse began; 0: none yet
     interval_us: int  # between the last two pulses; 0: fewer than two
-    rejected: int  # edges that were bounce
+    rejected: int  # edges that were bounce, or came within the gap
+    storms: int = 0  # times that the input was shut for a moment because it did nothing but chatter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,4 +154,4 @@ class BoardLog:
     text: str
 
 
-Reading = Hello | ClampWindow | PairWindow | RawCodes | PulseCount | Health | BoardLog
+Reading = Hello | ClampWindow | PairWindow | RawCodes | PulseCount | Health | BoardLog | Terminal

@@ -1,8 +1,9 @@
 """MQTT topics and payloads, byte for byte as a Fluksometer sends them (docs/mqtt.md)."""
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from .readings import Hello
 from .sensors import Sensor, SensorClass
@@ -37,20 +38,35 @@ def decimal(milli: int) -> str:
     return f"{sign}{whole}.{rest:03d}".rstrip("0").rstrip(".")
 
 
-def sensor_config(device_id: str, name: str, version: str, sensors: Iterable[Sensor], hello: Hello | None) -> Message:
-    """The device's whole sensor configuration: sections by name, each value of the type its field has."""
+def sensor_config(
+    device_id: str,
+    name: str,
+    version: str,
+    sensors: Iterable[Sensor],
+    hello: Hello | None,
+    told: Iterable[Mapping[str, object]] = (),
+) -> Message:
+    """The device's whole sensor configuration: sections by name, each value of the type its field has.
+
+    ``told``: sections of the sensors that others tell (``ToldSensor.section``).
+    """
     sections: dict[str, dict[str, object]] = {
         "main": _main(name, version, hello),
         "daemon": {"enable_wan_branch": 0, "enable_lan_branch": 1, "enable_remote_upgrade": 0},
     }
     for sensor in sensors:
-        sections[_section_name(sensor, sections)] = _section(sensor)
+        sections[_section_name(sensor.port, sections)] = _section(sensor)
+    for section in told:
+        sections[_section_name(_FIRST_TOLD, sections)] = dict(section)
     return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
 
 
-def _section_name(sensor: Sensor, taken: Container[str]) -> str:
+_FIRST_TOLD = 7  # as on a Fluksometer: behind its six ports
+
+
+def _section_name(number: int, taken: Container[str]) -> str:
     # The first sensor of a port has its number, as on a Fluksometer; one more on it (its export) has a free one behind.
-    return next(str(n) for n in (sensor.port, *range(6, 100)) if str(n) not in taken)
+    return next(str(n) for n in chain((number,), count(_FIRST_TOLD)) if str(n) not in taken)
 
 
 def _main(name: str, version: str, hello: Hello | None) -> dict[str, object]:

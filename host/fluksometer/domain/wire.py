@@ -5,8 +5,9 @@ The layouts themselves stand there, once.
 
 from itertools import pairwise
 
-from fluksometer.shared import frame, records
+from fluksometer.shared import frame, records, terminal_records
 from fluksometer.shared.deframer import Deframer
+from fluksometer.shared.layout import Layout, RangeError
 
 from .board_calibration import TABLE_CODES, BoardCalibration
 from .readings import (
@@ -20,13 +21,16 @@ from .readings import (
     RawCodes,
     Reading,
 )
+from .terminal_readings import ButtonHeld, P1Piece, P1Status, RadioPacket, RadioStatus, SerialBytes, SerialStatus
+
+__all__ = ["RangeError"]  # of decode, for those who call it
 
 WIRE_VERSION = frame.WIRE_VERSION
 CLIPPED, GAP, NO_SIGNAL = records.CLIPPED, records.GAP, records.NO_SIGNAL
 BIAS_MOVED, NO_MAINS = records.BIAS_MOVED, records.NO_MAINS
 HELLO_KIND = records.HELLO.kind
-RangeError = records.RangeError
 
+_TO_HOST = records.TO_HOST | terminal_records.TO_HOST
 _READINGS: dict[int, type[Reading]] = {
     records.HELLO.kind: Hello,
     records.CLAMP.kind: ClampWindow,
@@ -35,6 +39,13 @@ _READINGS: dict[int, type[Reading]] = {
     records.LOG.kind: BoardLog,
     records.PAIR.kind: PairWindow,
     records.RAW.kind: RawCodes,
+    terminal_records.P1_TELEGRAM.kind: P1Piece,
+    terminal_records.P1_STATUS.kind: P1Status,
+    terminal_records.SERIAL_IN.kind: SerialBytes,
+    terminal_records.SERIAL_STATUS.kind: SerialStatus,
+    terminal_records.PACKET.kind: RadioPacket,
+    terminal_records.RADIO_STATUS.kind: RadioStatus,
+    terminal_records.BUTTON.kind: ButtonHeld,
 }
 
 
@@ -58,32 +69,31 @@ def is_known(kind: int) -> bool:
 
 def decode(kind: int, payload: bytes) -> Reading:
     """The reading in a payload of a known kind; RangeError when its length or a field does not fit."""
-    layout = records.TO_HOST[kind]
+    layout = _TO_HOST[kind]
     names = [field[0] for field in layout.fields] + ([layout.tail] if layout.tail else [])
     return _READINGS[kind](**dict(zip(names, layout.unpack(payload), strict=True)))
 
 
 def greet_line(seq: int) -> bytes:
     """Bytes that ask the board for a hello."""
-    return _line(records.GREET, seq)
+    return line(seq, records.GREET)
 
 
 def settings_line(seq: int, wanted: BoardSettings) -> bytes:
     """Bytes that ask the board for other settings."""
-    ports = (wanted.clamp_ports, wanted.pulse_ports)
-    return _line(records.SETTINGS, seq, wanted.rate_hz, *ports, wanted.min_width_us, wanted.voltage_port, wanted.pairs)
+    return line(seq, records.SETTINGS, *(getattr(wanted, field[0]) for field in records.SETTINGS_FIELDS))
 
 
 def calibration_line(seq: int, calibration: BoardCalibration) -> bytes:
     """Bytes that give the board its noise floors and phases."""
-    return _line(records.CALIBRATION, seq, *calibration.values())
+    return line(seq, records.CALIBRATION, *calibration.values())
 
 
 def table_line(seq: int, calibration: BoardCalibration, first: int) -> bytes:
     """Bytes that give the board one piece of the linearity table: up to ``records.TABLE_STEPS`` codes behind ``first``."""
     steps = calibration.table[first : first + records.TABLE_STEPS + 1]
     rises = bytes((later - earlier - 8) & 0xFF for earlier, later in pairwise(steps))
-    return _line(records.TABLE, seq, calibration.table_crc, first, steps[0], rises)
+    return line(seq, records.TABLE, calibration.table_crc, first, steps[0], rises)
 
 
 def table_pieces() -> range:
@@ -91,10 +101,6 @@ def table_pieces() -> range:
     return range(0, TABLE_CODES, records.TABLE_STEPS + 1)
 
 
-def capture_line(seq: int, ports: int, sets: int) -> bytes:
-    """Bytes that ask the board for ``sets`` raw codes of each port of the mask."""
-    return _line(records.CAPTURE, seq, ports, sets)
-
-
-def _line(layout: records.Layout, seq: int, *values: int | bytes) -> bytes:
+def line(seq: int, layout: Layout, *values: int | bytes) -> bytes:
+    """Bytes that send the board a record."""
     return frame.to_board(frame.seal(layout.kind, seq, layout.pack(*values)))
