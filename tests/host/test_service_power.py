@@ -88,14 +88,14 @@ def test_power_has_a_sign_and_two_counters(rig, kind):
         # Compensation turns the pair by 2.25 degrees: cos of it is 0.08 % away.
         lines = [
             rf'0 /sensor/{sensor[1]}/gauge \[{ts},(-?\d+),"W"\]',
-            rf'0 /sensor/{sensor[6]}/gauge \[{ts},(\d+),"W"\]',
+            rf'0 /sensor/{sensor[7]}/gauge \[{ts},(\d+),"W"\]',
             rf'0 /sensor/{sensor[2]}/gauge \[{ts},226,"V"\]',
         ]
         shown = [int(live.wait_for(line)[2].split(",")[1]) for line in lines]
         assert shown[0] == pytest.approx(sign * watts, rel=2e-3)
         assert shown[1] == max(0, -shown[0])
     live.wait_for(rf'0 /sensor/{sensor[1]}/counter \[\d+,{wh},"Wh"\]')
-    live.wait_for(rf'0 /sensor/{sensor[6]}/counter \[\d+,{out_wh},"Wh"\]')
+    live.wait_for(rf'0 /sensor/{sensor[7]}/counter \[\d+,{out_wh},"Wh"\]')
     assert wh == 3 and out_wh == 1
     assert not [line for line in live.lines() if sensor[2] in line[1] and line[1].endswith("counter")]
     assert bridge.stop() == 0
