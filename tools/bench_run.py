@@ -15,10 +15,11 @@ import native_through_cffi
 from accuracy_waves import Figure
 from bench_metering import figures
 from bench_programs import PAIRS, PLAIN, READY, VIPER
+from fluksometer.domain import wire
+from fluksometer.domain.readings import BoardSettings
 from fluksometer.faults import parse_toml
 from fluksometer.shared.deframer import Deframer
-from fluksometer.shared.frame import seal, to_board
-from fluksometer.shared.records import CLAMP, HEALTH, SETTINGS
+from fluksometer.shared.records import CLAMP, HEALTH
 from house.command import default_image
 from house.housefile import House
 from house.pico import CORE_HZ, EmulatedPico
@@ -95,7 +96,7 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     shutil.copy(flash, own)
     pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=own)
     pico.run_for(3.0)
-    pico.console.send(to_board(seal(SETTINGS.kind, 0, SETTINGS.pack(rate_hz, 0b00111, 0b11000, 5000, 0, 0))))
+    pico.console.send(wire.settings_line(0, BoardSettings(rate_hz=rate_hz, clamp_ports=0b00111, pulse_ports=0b11000)))
     pico.run_for(2.0)
     pico.console.written.clear()
     return pico

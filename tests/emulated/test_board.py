@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from fluksometer.shared.records import GREET
+from fluksometer.shared.records import GREET, SETTINGS
 from house.pulses import true_pulse_count
 
 pytestmark = pytest.mark.emulated
@@ -91,7 +91,7 @@ def test_starts_by_itself_with_a_hello_after_power_up_and_after_reset(make_board
     name, hello = board.records[0]
     assert name == "hello" and board.sequence[0] == 0
     names = ("wire_version", "chip", "rate_hz", "clamp_ports", "pulse_ports", "voltage_port", "pairs")
-    assert [hello[name] for name in names] == [2, 1, 20000, 7, 24, 0, 0]
+    assert [hello[name] for name in names] == [3, 1, 20000, 7, 24, 0, 0]
     assert (hello["table_crc"], hello["calibration_crc"]) == (0, 0)
     assert "RP2040" in hello["model"]
     for again in (board.pico.press_reset, board.pico.power_cycle):
@@ -168,7 +168,7 @@ def test_settings_change_the_rate_and_the_ports_while_it_runs(make_board) -> Non
 def test_settings_it_cannot_do_are_refused_with_a_reason(make_board) -> None:
     board = make_board(QUIET)
     board.run(4.0)
-    board.send(0x81, bytes(12))
+    board.send(SETTINGS.kind, bytes(SETTINGS.size))
     board.pico.console.send(b"help()\n:not base64\n")
     board.run(1.0)
     assert "settings.rate_hz" in board.of("log")[-1]["text"]
