@@ -49,6 +49,7 @@ class Board:
         self._windows_wait = asyncio.ThreadSafeFlag()
         sampler.on_window = self._windows_wait.set  # poll() runs from a timer: all it may do is wake a task
         self._capture = None
+        self._stalls = 0  # of the converter, as told
         self._link = None
         self._waiting = list(terminals)  # not yet wanted
         self._terminals = []
@@ -222,6 +223,10 @@ class Board:
             self._link.lines_dropped,
         )
         sampler.busy_us = sampler.backlog_samples = 0
+        if sampler.stalls != self._stalls:
+            text = "converter: stopped by itself and was started anew, %d times since boot" % sampler.stalls
+            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
+            self._stalls = sampler.stalls
         self._link.send(HEALTH.kind, payload)
         for terminal in self._terminals:
             terminal.report(self._tell)

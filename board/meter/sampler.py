@@ -35,6 +35,7 @@ class Sampler:
         self.pairs = ()
         self.rate_hz = 0
         self.gap_samples = 0  # of each clamp, since boot
+        self.stalls = 0  # times since boot that the converter had stopped by itself, and was started anew
         self.windows_dropped = 0
         self.busy_us = 0
         self.backlog_samples = 0
@@ -105,17 +106,19 @@ class Sampler:
         elif since_us >= self._fold_us:
             self._clock.tick()
             self._polled_ticks = began
-            self._fold()
-            if self._capture:
+            if not self._fold():
+                self.stalls += 1
+                self._lose()
+            elif self._capture:
                 self._take_capture()
             self.busy_us += self._ticks_diff(self._ticks_us(), began)
 
-    def _fold(self):
+    def _fold(self):  # how many sets there were; at the slowest rate nine come in the time between two folds
         ring, channels, state = self._ring, len(self.ports), self._state
         backlog = (ring.position() - self._tail) % ring.samples
         if backlog > self.backlog_samples:
             self.backlog_samples = backlog
-        sets = backlog // channels
+        sets = came = backlog // channels
         while sets:
             straight = (ring.samples - self._tail) // channels
             used = metering.fold(state, self._table, ring.ring, self._tail, min(sets, straight))
@@ -126,6 +129,7 @@ class Sampler:
                 self._windows_seen = metering.windows(state)
                 self._table = self._calibration.table
                 self._close()
+        return came
 
     def _lose(self):
         # How many are missing is known from the time alone; the window goes on behind the gap, marked.

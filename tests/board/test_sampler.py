@@ -229,3 +229,16 @@ def test_a_table_counts_from_the_end_of_a_window_on_or_from_a_start():
     rig.start((1,))
     rig.run(1100)
     assert rig.records()[0]["sum_"] == sum(steps_of(rig.fed[:1000], 0, 5))
+
+
+def test_a_converter_that_stops_by_itself_is_started_anew_and_what_is_missing_counts():
+    rig = SamplerRig()
+    rig.run(480)
+    for _ in range(3):
+        rig.ticks.now += POLL_MS * 1000
+        rig.poll()
+    assert (rig.sampler.stalls, rig.sampler.gap_samples) == (1, 3 * POLL_MS)
+    rig.run(1000)
+    window = rig.records("clamp")[0]
+    assert window["flags"] & GAP and window["gap_samples"] == 3 * POLL_MS
+    assert rig.sampler.stalls == 1
