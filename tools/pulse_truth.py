@@ -1,0 +1,60 @@
+"""Pulses that an emulated board reported, beside the house that made them: lost, doubled, and how far their times are off."""
+
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from house.housefile import Pulse
+from house.pico import EmulatedPico
+from house.pulses import pulse_times
+
+REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
+"""What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
+
+_INPUT_BYTES: Final = 52
+_TIMERAWL: Final = 0x28
+_US: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one port. ``lost`` or, negative, ``doubled`` pulses at the end; ``worst_us``: of all times that records told."""
+
+    counted: int
+    lost: int
+    compared: int
+    least_us: float
+    worst_us: float
+
+
+def zero_ns(pico: EmulatedPico, port_place: int, edge_us: int) -> int:
+    """Emulated time in ns at which the board's clock was 0, exact to 1 us: from a pulse of which both clocks are known.
+
+    ``edge_us`` is the time that the board reports for the last pulse of the input at ``port_place`` (0 for the first); the
+    native module's state in memory has the chip's own count of it.
+    """
+    state = bytes(pico.mcu.sram).index(REGISTERS) + len(REGISTERS) + 4
+    (began_us,) = struct.unpack_from("<I", pico.mcu.sram, state + port_place * _INPUT_BYTES + 4)
+    ago_us = (int(pico.mcu.timer.read_uint32(_TIMERAWL)) - began_us) & 0xFFFFFFFF
+    return pico.nanos - (ago_us + edge_us) * _US
+
+
+def judge(pulse: Pulse, records: Iterable[Mapping[str, Any]], began_ns: int) -> Verdict:
+    """Compares the records of one port (fields by name) with what its contact did; ``began_ns`` as ``zero_ns`` tells."""
+    records = list(records)
+    true_ns = list(islice(pulse_times(pulse), pulse.count))
+    errors_us = [
+        (record["edge_us"] * _US + began_ns - true_ns[record["count"] - 1]) / _US
+        for record in records
+        if 0 < record["count"] <= len(true_ns)
+    ]
+    counted = records[-1]["count"]
+    return Verdict(
+        counted=counted,
+        lost=len(true_ns) - counted,
+        compared=len(errors_us),
+        least_us=min(errors_us, default=0.0),
+        worst_us=max(errors_us, key=abs, default=0.0),
+    )
