@@ -9,11 +9,12 @@ from typing import Any, Final
 from house.housefile import Pulse
 from house.pico import EmulatedPico
 from house.pulses import pulse_times
+from house.wiring import PULSE_GPIO
 
 REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
 """What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
 
-_INPUT_BYTES: Final = 52
+_INPUT_BYTES: Final = 56
 _TIMERAWL: Final = 0x28
 _US: Final = 1000
 
@@ -29,14 +30,16 @@ class Verdict:
     worst_us: float
 
 
-def zero_ns(pico: EmulatedPico, port_place: int, edge_us: int) -> int:
+def zero_ns(pico: EmulatedPico, port: int, edge_us: int) -> int:
     """Emulated time in ns at which the board's clock was 0, exact to 1 us: from a pulse of which both clocks are known.
 
-    ``edge_us`` is the time that the board reports for the last pulse of the input at ``port_place`` (0 for the first); the
-    native module's state in memory has the chip's own count of it.
+    ``edge_us`` is the time that the board reports for the last pulse of ``port``; the native module's state in memory has the
+    chip's own count of it.
     """
-    state = bytes(pico.mcu.sram).index(REGISTERS) + len(REGISTERS) + 4
-    (began_us,) = struct.unpack_from("<I", pico.mcu.sram, state + port_place * _INPUT_BYTES + 4)
+    sram = bytes(pico.mcu.sram)
+    first = sram.index(REGISTERS) + len(REGISTERS) + 4
+    inputs = [struct.unpack_from("<6I", sram, first + place * _INPUT_BYTES) for place in range(len(PULSE_GPIO))]
+    began_us = next(words[1] for words in inputs if words[5] == PULSE_GPIO[port])
     ago_us = (int(pico.mcu.timer.read_uint32(_TIMERAWL)) - began_us) & 0xFFFFFFFF
     return pico.nanos - (ago_us + edge_us) * _US
 

@@ -130,10 +130,8 @@ void pulses_edge(pulses_t *p, uint32_t index) {
     if (level != i->level) {
         note(i, now, level);
     } else if (!i->taken) { // there and back, faster than the interrupt
-        i->told.rejected += 2;
-        if (i->open) {
-            i->edge_us = now;
-        }
+        note(i, now, level ^ 1);
+        note(i, now, level);
     }
     i->taken = 0;
     if (i->edges++ == 0) {

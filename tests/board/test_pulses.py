@@ -120,6 +120,19 @@ def test_edges_there_and_back_before_the_interrupt_are_rejected_and_interrupt_a_
     assert line.record()["rejected"] == 2 + 2 + 2
 
 
+def test_chatter_that_begins_there_and_back_ends_the_level_before_it_and_dates_the_pulse():
+    line = _Line(width_us=12000)
+    line.edge(0, 100000)
+    line.edge(1, 30000)
+    line.lines.wait(14000)  # it has held, and no poll came
+    line.lines.interrupt(4)  # high, low, high again
+    line.lines.wait(2000)
+    line.lines.edge(4, 0)
+    line.wait(13000)
+    assert line.poll() == 2
+    assert line.record()["edge_us"] == 144000 and line.record()["rejected"] == 2
+
+
 def test_in_the_gap_no_pulse_begins_and_the_pulse_behind_it_is_not_lost():
     line = _Line(width_us=5000, gap_us=100000)
     for _ in range(3):
