@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PULSES_INPUTS 4
+enum { PULSES_INPUTS = 4 };
 #define PULSES_GPIOS 32
 #define PULSES_LIMIT_US (1u << 30) // of width and gap
 #define PULSES_NONE 0xFFFFFFFFu
