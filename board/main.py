@@ -9,10 +9,10 @@ import time
 
 import machine
 import micropython
-import pulses
 import rp2
 import uctypes
 
+import pulses
 from meter.adc_ring import AdcRing
 from meter.board import Board
 from meter.calibration import Calibration
@@ -30,9 +30,7 @@ POLL_MS = 16  # samples lost between converter and ring are noticed, and their o
 IS_RP2350 = "RP2350" in sys.implementation._machine
 # For the pulse inputs: TIMERAWL, SIO's GPIO_IN, and of the pins' bank INTR0 and PROC0_INTE0.
 PULSE_REGISTERS = (
-    (0x400B0028, 0xD0000004, 0x40028230, 0x40028248)
-    if IS_RP2350
-    else (0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
+    (0x400B0028, 0xD0000004, 0x40028230, 0x40028248) if IS_RP2350 else (0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
 )
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
 

@@ -15,7 +15,9 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
     "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering", "pulses"},
-    "": {"meter", "shared", "pins", "pulses"} | MICROPYTHON | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
+    "": {"meter", "shared", "pins", "pulses"}
+    | MICROPYTHON
+    | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }
 
 # Host: layers, inner first. A module imports its own layer (except where SIDES keeps siblings apart) and those before it.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from fluksometer.config_pulses import PRESETS
+from fluksometer.domain.readings import BoardSettings
 from house.housefile import Pulse
 from house.pico import EmulatedPico
 from house.pulses import pulse_times
@@ -13,6 +15,11 @@ from house.wiring import PULSE_GPIO
 
 REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
 """What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
+
+PORTS: Final = (2, 3, 4, 5)
+CLAMP: Final = "[[clamp]]\nport = 1\ncurrent_a = 20.0\n"
+FIRST_S: Final = 5
+"""So many seconds after power-up pulses begin: the board runs then, and has its settings."""
 
 _INPUT_BYTES: Final = 56
 _TIMERAWL: Final = 0x28
@@ -28,6 +35,44 @@ class Verdict:
     compared: int
     least_us: float
     worst_us: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meters:
+    """What hangs on the four pulse inputs. ``delays_ms``: by it edges of two ports fall together or not."""
+
+    rate_hz: float
+    width_ms: float
+    bounce_ms: float
+    delays_ms: tuple[float, ...]
+
+    def house(self, seconds: float, ports: tuple[int, ...] = PORTS) -> str:
+        """A house file with a clamp on port 1, and pulses for so long."""
+        text = CLAMP
+        for port in ports:
+            text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{FIRST_S}, {self.rate_hz}]]\nseed = {port}\n"
+            text += f"count = {round(self.rate_hz * seconds)}\ndelay_ms = {self.delays_ms[PORTS.index(port)]}\n"
+            text += f"width_ms = {self.width_ms}\nbounce_ms = {self.bounce_ms}\n"
+        return text
+
+
+# Edges of two ports at once, of one a moment later, of one apart.
+S0_METERS: Final = Meters(rate_hz=16.0, width_ms=30.0, bounce_ms=10.0, delays_ms=(0.0, 0.0, 0.02, 31.0))
+OPTO_METERS: Final = Meters(rate_hz=1000.0, width_ms=0.05, bounce_ms=0.0, delays_ms=(0.0, 0.0, 0.02, 0.5))
+
+
+def settings_of(preset: str, rate_hz: int) -> BoardSettings:
+    """One clamp, four pulse inputs with this preset."""
+    limits = PRESETS[preset]
+    widths = {f"width_us_{port}": limits.width_us for port in PORTS}
+    gaps = {f"gap_us_{port}": limits.gap_us for port in PORTS}
+    return BoardSettings(rate_hz=rate_hz, clamp_ports=0b00001, pulse_ports=0b11110, **widths, **gaps)
+
+
+def storm(from_s: float, to_s: float, rate_hz: float) -> str:
+    """A house file's port 3 that chatters so many times a second, both edges each time."""
+    steps = f"[[0, 0.0], [{from_s}, {rate_hz}], [{to_s}, 0.0]]"
+    return f"[[pulse]]\nport = 3\nrate_hz = {steps}\nwidth_ms = {500 / rate_hz}\n"
 
 
 def zero_ns(pico: EmulatedPico, port: int, edge_us: int) -> int:

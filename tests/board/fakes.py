@@ -2,8 +2,9 @@
 # converter and the DMA, a console.
 from array import array
 
-import pulses
 import uctypes
+
+import pulses
 
 PERIOD = 1 << 30  # of ticks_us on the chip
 

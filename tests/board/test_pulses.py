@@ -1,8 +1,8 @@
 # The tasks' side of the pulse inputs on the very module of the board, with registers that stand in memory here.
 import micropython
-import pulses
 from fakes import PERIOD, PulseLines, Ticks
 
+import pulses
 from meter.clock import BoardClock
 from meter.pulses import PulseInput
 from shared.records import PULSE

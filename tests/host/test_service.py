@@ -137,7 +137,10 @@ def test_a_board_with_other_settings_is_set(rig):
         rate_hz=20_000,
         clamp_ports=0b111,
         pulse_ports=0b011000,
-        **{"width_us_4": 12_000, "width_us_5": 12_000, "gap_us_4": 40_000, "gap_us_5": 40_000},
+        width_us_4=12_000,
+        width_us_5=12_000,
+        gap_us_4=40_000,
+        gap_us_5=40_000,
     )
     bridge.wait_for_log("rate_hz=20000")
     assert bridge.stop() == 0

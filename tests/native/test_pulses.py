@@ -36,7 +36,9 @@ class Chip:
         random = Random(seed)
         events = sorted((t_us, place, level) for place, own in enumerate(edges) for t_us, level in own)
         last_us = events[-1][0] + 100_000
-        events += [(t_us, -1, 0) for t_us in range(16_000, last_us, 16_000 + random.randrange(500))] + [(last_us, -1, 0)]
+        events += [(t_us, -1, 0) for t_us in range(16_000, last_us, 16_000 + random.randrange(500))] + [
+            (last_us, -1, 0)
+        ]
         waiting: dict[int, int] = {}
         for t_us, place, level in sorted(events):
             for due_us, other in sorted((due_us, other) for other, due_us in waiting.items() if due_us <= t_us):

@@ -101,8 +101,8 @@ class EventLog:
                     "board_silent", seconds=seconds, reason="no record: does the board run, and is this its port?"
                 )
             case PulsesCounted(hello=hello, pulses=pulses):
-                if reason := self._pulse_watch.take(hello.boot_id, pulses):
-                    self._once(f"pulse_{pulses.port}_edges", reason=reason)
+                if sentence := self._pulse_watch.take(hello.boot_id, pulses):
+                    self._once(f"pulse_{pulses.port}_edges", reason=sentence)
             case PairClosed() | RawCame() | TerminalSpoke():
                 pass
 

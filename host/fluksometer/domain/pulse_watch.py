@@ -30,7 +30,9 @@ class PulseWatch:
         if before is None:  # what was before the bridge started is no news
             return None
         if pulses.storms > before.storms:
-            return "it does nothing but chatter and was shut for moments: what came then is not counted; look at its wire"
+            return (
+                "it does nothing but chatter and was shut for moments: what came then is not counted; look at its wire"
+            )
         rejected = pulses.rejected - before.rejected
         if rejected > BOUNCE_EDGES * (1 + pulses.count - before.count):
             return f"{rejected} edges in a second were no pulse: bounce, noise, or pulses that its preset does not let through"
