@@ -91,7 +91,7 @@ def test_starts_by_itself_with_a_hello_after_power_up_and_after_reset(make_board
     name, hello = board.records[0]
     assert name == "hello" and board.sequence[0] == 0
     names = ("wire_version", "chip", "rate_hz", "clamp_ports", "pulse_ports", "voltage_port", "pairs")
-    assert [hello[name] for name in names] == [2, 1, 20000, 7, 24, 0, 0]
+    assert [hello[name] for name in names] == [3, 1, 20000, 7, 24, 0, 0]
     assert (hello["table_crc"], hello["calibration_crc"]) == (0, 0)
     assert "RP2040" in hello["model"]
     for again in (board.pico.press_reset, board.pico.power_cycle):
