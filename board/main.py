@@ -12,6 +12,7 @@ import micropython
 import rp2
 import uctypes
 
+import pulses
 from meter.adc_ring import AdcRing
 from meter.board import Board
 from meter.calibration import Calibration
@@ -27,6 +28,10 @@ FIRMWARE_VERSION = (0, 1, 0)
 POLL_MS = 16  # samples lost between converter and ring are noticed, and their order is right again, within 20 ms
 
 IS_RP2350 = "RP2350" in sys.implementation._machine
+# For the pulse inputs: TIMERAWL, SIO's GPIO_IN, and of the pins' bank INTR0 and PROC0_INTE0.
+PULSE_REGISTERS = (
+    (0x400B0028, 0xD0000004, 0x40028230, 0x40028248) if IS_RP2350 else (0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
+)
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
 
 
@@ -63,14 +68,12 @@ def identity():
 
 def pulse_inputs():
     """Every terminal that can count, with its interrupt on."""
+    pulses.init(*PULSE_REGISTERS)
     inputs = {}
     for port, gpio in PULSE_GPIO.items():
         pin = machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP)
-        pulse_input = PulseInput(
-            port, pin.value, time.ticks_us, time.ticks_diff, machine.disable_irq, machine.enable_irq
-        )
-        pin.irq(pulse_input.on_edge, machine.Pin.IRQ_FALLING | machine.Pin.IRQ_RISING, hard=True)
-        inputs[port] = pulse_input
+        inputs[port] = PulseInput(port, pulses.add(gpio, pin))
+        pin.irq(pulses.edge, machine.Pin.IRQ_FALLING | machine.Pin.IRQ_RISING, hard=True)
     return inputs
 
 
@@ -90,6 +93,7 @@ def main():
 
     def on_timer(_timer):
         try:
+            pulses.poll()
             sampler.poll()
         except BaseException as error:
             caught.append(error)

@@ -1,13 +1,13 @@
-"""The metering core for CPython: setuptools compiles it into fluksometer._metering (pyproject.toml, cffi-modules)."""
+"""The C cores for CPython: setuptools compiles them into fluksometer._metering (setup.py). The bridge uses metering, tests both."""
 
 from pathlib import Path
 
 from cffi import FFI
 
 # setuptools runs this file from the root of the checkout.
-FOLDER = Path("native/metering")
-HEADER = FOLDER / "metering.h"
-SOURCES = [FOLDER / "metering.c", FOLDER / "mains.c"]
+FOLDERS = [Path("native/metering"), Path("native/pulses")]
+HEADERS = [folder / f"{folder.name}.h" for folder in FOLDERS]
+SOURCES = [FOLDERS[0] / "metering.c", FOLDERS[0] / "mains.c", FOLDERS[1] / "pulses.c"]
 
 
 def declarations(header: str) -> str:
@@ -16,11 +16,12 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations(HEADER.read_text(encoding="utf-8")))
+for path in HEADERS:
+    ffibuilder.cdef(declarations(path.read_text(encoding="utf-8")))
 ffibuilder.set_source(
     "fluksometer._metering",
-    '#include "metering.h"',
+    "\n".join(f'#include "{path.name}"' for path in HEADERS),
     sources=[str(source) for source in SOURCES],
-    include_dirs=[str(FOLDER)],
+    include_dirs=[str(folder) for folder in FOLDERS],
     extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
 )

@@ -1,4 +1,4 @@
-"""MicroPython programs that the `native` benchmark runs on the chip: one fold, three ways, the arithmetic of native/metering."""
+"""MicroPython programs that benchmarks run on the chip: one fold, three ways (native/metering); an edge of a pulse, two ways."""
 
 READY = """
 import gc, math, time
@@ -92,3 +92,58 @@ def plain_python(sets):
 """
 
 PAIRS = {1: ((0, 1),), 3: ((0, 1), (0, 2), (1, 2))}
+
+# A program that never sleeps, and how often it gets round in a second while edges come or not.
+PULSE_BUSY = """
+import time, machine, pulses
+from micropython import const
+pin = machine.Pin(4, machine.Pin.IN, machine.Pin.PULL_UP)
+def turns(on):
+    pin.irq(on_edge if on else None, 12, hard=True)
+    count = 0
+    end = time.ticks_add(time.ticks_us(), 1000000)
+    while time.ticks_diff(end, time.ticks_us()) > 0:
+        count += 1
+    pin.irq(None)
+    return count
+"""
+
+PULSE_NATIVE = """
+pulses.init(0x40054028, 0xd0000004, 0x400140f0, 0x40014100)
+others = [machine.Pin(gpio, machine.Pin.IN, machine.Pin.PULL_UP) for gpio in (2, 3, 5)]
+for gpio, each in zip((2, 3, 4, 5), (others[0], others[1], pin, others[2])):
+    pulses.limits(pulses.add(gpio, each), 300, 0)
+on_edge = pulses.edge
+"""
+
+# What board/meter/pulses.py did in Python, interrupt by interrupt, before native/pulses.
+PULSE_FORMER = """
+class Former:
+    def __init__(self):
+        self._level = self._stable = pin.value()
+        self._open = False
+        self._edge = self._first = self._began = self._gap_us = self._count = self._rejected = 0
+        self._ticks_us, self._ticks_diff, self._read_level = time.ticks_us, time.ticks_diff, pin.value
+    def on_edge(self, _pin):
+        now = self._ticks_us()
+        self._judge(now)
+        if self._open:
+            self._rejected = self._rejected + 1 if self._rejected < 0x3fffffff else 0
+        else:
+            self._first = now
+            self._open = True
+        self._edge = now
+        self._level = self._read_level()
+    def _judge(self, now):
+        if not self._open or self._ticks_diff(now, self._edge) < 300:
+            return
+        self._open = False
+        if self._level == self._stable:
+            return
+        self._stable = self._level
+        if not self._level:
+            self._gap_us = self._ticks_diff(self._first, self._began)
+            self._began = self._first
+            self._count = self._count + 1 if self._count < 0x3fffffff else 0
+on_edge = Former().on_edge
+"""

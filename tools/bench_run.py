@@ -15,6 +15,8 @@ import native_through_cffi
 from accuracy_waves import Figure
 from bench_metering import figures
 from bench_programs import PAIRS, PLAIN, READY, VIPER
+from bench_pulses import EDGES_HOUSE, edge_costs
+from bench_pulses import figures as pulse_figures
 from fluksometer.domain import wire
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.faults import parse_toml
@@ -102,12 +104,12 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     return pico
 
 
-def chip_with_module(folder: Path) -> EmulatedPico:
-    """An emulated Pico that holds nothing but the native module."""
-    pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=folder / "native.flash")
+def chip_with_module(folder: Path, name: str = "metering", house: str = HOUSE) -> EmulatedPico:
+    """An emulated Pico that holds nothing but a native module."""
+    pico = EmulatedPico(image(), parse_toml(house, House, source="house"), flash=folder / "native.flash")
     pico.run_for(2.0)
-    module = (ROOT / ".cache/native/armv6m/metering.mpy").read_bytes()
-    execute(pico, "module = open('/metering.mpy', 'wb')")
+    module = (ROOT / f".cache/native/armv6m/{name}.mpy").read_bytes()
+    execute(pico, f"module = open('/{name}.mpy', 'wb')")
     for at in range(0, len(module), 256):
         execute(pico, f"module.write({module[at : at + 256]!r})")
     execute(pico, "module.close()")
@@ -192,10 +194,20 @@ def bench_metering(folder: Path, full: bool) -> None:
         judge("metering", figure)
 
 
+def bench_pulses(folder: Path, full: bool) -> None:
+    """The pulse inputs: what an edge costs, what four at once lose, a storm."""
+    say("edges on the chip, native and as it was in Python")
+    for figure in edge_costs(chip_with_module(folder, "pulses", EDGES_HOUSE)):
+        judge("pulses", figure)
+    for figure in pulse_figures(image(), flashed(folder), folder, full, say):
+        judge("pulses", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
     "metering": bench_metering,
+    "pulses": bench_pulses,
 }
 
 
@@ -208,7 +220,8 @@ def main() -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds",
+        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
+        "more seeds",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

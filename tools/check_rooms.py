@@ -14,8 +14,10 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 # Board: what a file of each room may import beside its own room.
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
-    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering"},
-    "": {"meter", "shared", "pins"} | MICROPYTHON | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
+    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering", "pulses"},
+    "": {"meter", "shared", "pins", "pulses"}
+    | MICROPYTHON
+    | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }
 
 # Host: layers, inner first. A module imports its own layer (except where SIDES keeps siblings apart) and those before it.
@@ -23,7 +25,7 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "whole_file"},
+    | {"config_sensors", "config_values", "whole_file", "config_pulses"},
     {"link_session", "storage"},
     {"adapters", "web"},
     {"calibrator", "capture_desk", "linearity_tables", "live_recording"},

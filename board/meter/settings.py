@@ -28,7 +28,7 @@ class Settings:
         return getattr(self, "width_us_%d" % port)
 
     def gap_us(self, port):
-        """How long after a pulse of this port none can begin."""
+        """How long after the beginning of a pulse of this port none begins."""
         return getattr(self, "gap_us_%d" % port)
 
 

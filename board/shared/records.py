@@ -32,7 +32,7 @@ SETTINGS_FIELDS = (
         ("voltage_port", "B", 0, 3),  # the clamp port that is wired to a voltage; 0: none
         ("pairs", "B", 0, 0b111),  # PAIR_*: products that are reported
     )
-    # A pulse level shorter than the width is bounce; behind a counted pulse none can begin for the gap.
+    # A pulse level shorter than the width is bounce; after the beginning of a pulse none begins for the gap.
     + tuple([("width_us_%d" % port, "I", 0, 1000000) for port in PULSE_PORTS])
     + tuple([("gap_us_%d" % port, "I", 0, 10000000) for port in PULSE_PORTS])
     + (

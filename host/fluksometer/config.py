@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
-from fluksometer.config_values import matching, that, within
+from fluksometer.config_values import matching, one_of, that, within
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml
-from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS
+from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ
 
 _PASSWORD_MOST = 1024  # characters
 
@@ -27,15 +28,6 @@ _Name = Annotated[
 _Host = Annotated[str, AfterValidator(that(is_host, "'embedded', or a host name or address without mqtt:// and port"))]
 _Listen = Annotated[str, AfterValidator(that(is_ipv4, "an IPv4 address, as '127.0.0.1', or '0.0.0.0' for all"))]
 _Text = Annotated[str, AfterValidator(matching(re.compile(r"[^\0]{1,1024}"), "1 to 1024 characters"))]
-
-
-def _one_of(*values: int) -> Callable[[int], int]:
-    def check(value: int) -> int:
-        if value not in values:
-            raise ValueError(" or ".join(map(str, values)))
-        return value
-
-    return check
 
 
 class DeviceTable(Table):
@@ -50,9 +42,9 @@ class BoardTable(Table):
 
     port: _Text = "auto"
     rate_hz: Annotated[int, AfterValidator(within(100, 100_000))] = 20_000
-    min_width_ms: Annotated[float, AfterValidator(within(0, 1000))] = 5.0
+    model: Annotated[str, AfterValidator(one_of(*MODELS))] = DEFAULT_MODEL
     linearity: _Text = "chip"  # "chip": the chip's default table; "none"; or the file of a table
-    mains_hz: Annotated[int, AfterValidator(_one_of(50, 60))] = 50
+    mains_hz: Annotated[int, AfterValidator(one_of(50, 60))] = 50
 
 
 class MqttTable(Table):
@@ -97,7 +89,8 @@ class Config(Table):
         faults = all_faults(sensors)
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
-        return faults + _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        return faults + _model_faults(values.get("board"), sensors)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
         """The configured sensors; ``ids`` answers the kept id of a port, class and direction."""
@@ -117,10 +110,15 @@ class Config(Table):
             rate_hz=self.board.rate_hz,
             clamp_ports=masks[SensorClass.ANALOG] | masks[SensorClass.VOLTAGE],
             pulse_ports=masks[SensorClass.PULSE],
-            **{f"width_us_{port}": round(self.board.min_width_ms * 1000) for port in PULSE_PORTS},
+            **self._pulse_limits_us(),
             voltage_port=masks[SensorClass.VOLTAGE].bit_length(),
             pairs=pairs_mask(enabled),
         )
+
+    def _pulse_limits_us(self) -> dict[str, int]:
+        pulses = [one for one in self.sensor if one.enable and one.sensor_class is SensorClass.PULSE]
+        widths = {f"width_us_{one.port}": one.width_us for one in pulses}
+        return widths | {f"gap_us_{one.port}": one.gap_us for one in pulses}
 
 
 def read_config(path: Path) -> Config:
@@ -174,6 +172,15 @@ def _rate_faults(board: object, sensors: list[dict[str, Any]]) -> list[str]:
     if low <= rate_hz <= high:
         return []
     return [f"board.rate_hz: {rate_hz} is not allowed: {low} to {high} with {clamps} clamp{'s' if clamps > 1 else ''}"]
+
+
+def _model_faults(board: object, sensors: list[dict[str, Any]]) -> list[str]:
+    model = board.get("model", DEFAULT_MODEL) if isinstance(board, dict) else DEFAULT_MODEL
+    if not isinstance(model, str) or model not in MODELS:
+        return []
+    kinds = [(index, one, class_of(one)) for index, one in enumerate(sensors) if one.get("enable") is not False]
+    used = [(f"sensor[{index}]", kind, port) for index, one, kind in kinds if kind for port in ports_of(one)]
+    return model_faults(model, used)
 
 
 def _mqtt_faults(mqtt: object) -> list[str]:

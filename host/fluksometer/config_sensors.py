@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from fluksometer.config_values import matching, thousandths, within
+from fluksometer.config_pulses import DEFAULT_PRESET, PRESETS
+from fluksometer.config_values import matching, one_of, thousandths, within
 from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_model
 from fluksometer.domain.phases import MANUAL_RULES, clamps_fault
 from fluksometer.domain.sensors import Direction, Medium, Phases, Rule, Sensor, SensorClass
@@ -21,7 +22,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _KEYS: Final = {
     SensorClass.ANALOG: ("clamp_a", "model", "voltage_v", "phases", "rule", "further_ports", "direction"),
     SensorClass.VOLTAGE: ("adapter_v",),
-    SensorClass.PULSE: ("constant",),
+    SensorClass.PULSE: ("constant", "preset", "min_width_ms", "min_gap_ms"),
 }
 """Keys that belong to one class only; ``phase_deg`` belongs to two."""
 
@@ -62,6 +63,9 @@ class SensorTable(Table):
     constant_milli: Annotated[int, BeforeValidator(thousandths("0.001", "65535.999"))] | None = Field(
         None, alias="constant"
     )
+    preset: Annotated[str, AfterValidator(one_of(*PRESETS))] = DEFAULT_PRESET
+    min_width_ms: Annotated[float, AfterValidator(within(0.01, 1000))] | None = None
+    min_gap_ms: Annotated[float, AfterValidator(within(0, 10_000))] | None = None
     enable: bool = True
     id: Annotated[str, AfterValidator(matching(_ID, "32 lower-case hex digits"))] | None = None
 
@@ -83,6 +87,16 @@ class SensorTable(Table):
     def clamp_a(self) -> Fraction:
         """A rms that give 1 V rms at the pin: of the preset, or as given."""
         return self.clamp_model.a_per_v if self.clamp_model else Fraction(self.clamp_milli or 50_000, 1000)
+
+    @property
+    def width_us(self) -> int:
+        """How long a level of a pulse input must hold, in us: as given, or of the preset."""
+        return PRESETS[self.preset].width_us if self.min_width_ms is None else round(self.min_width_ms * 1000)
+
+    @property
+    def gap_us(self) -> int:
+        """How long after the beginning of a pulse none begins, in us: as given, or of the preset."""
+        return PRESETS[self.preset].gap_us if self.min_gap_ms is None else round(self.min_gap_ms * 1000)
 
     def sensor(self, sensor_id: str) -> Sensor:
         """The sensor that this table describes."""

@@ -15,12 +15,17 @@ def within(low: float, high: float) -> Callable[[Any], Any]:
     return check
 
 
+def one_of(*values: Any) -> Callable[[Any], Any]:
+    shown = [repr(value) for value in values]
+    return that(lambda value: value in values, ", ".join(shown[:-1]) + f" or {shown[-1]}")
+
+
 def matching(pattern: re.Pattern[str], limit: str) -> Callable[[str], str]:
     return that(lambda value: pattern.fullmatch(value) is not None, limit)
 
 
-def that(is_right: Callable[[str], bool], limit: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def that(is_right: Callable[[Any], bool], limit: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
         if not is_right(value):
             raise ValueError(limit)
         return value

@@ -24,7 +24,7 @@ name = "fluksometer"
 [board]
 port = "auto"               # the one board on USB; or its path, as "/dev/ttyACM0"
 # rate_hz = 20000           # samples a second of each clamp: 245 to 100000 for three clamps
-# min_width_ms = 5          # pulses shorter than this are bounce, 0 to 1000
+# model = "free"            # or "flm02a", "flm02b": only what the terminals of those Fluksometers could be
 # linearity = "chip"        # what the converter's codes mean: "chip", "none", or the file of your own board's table
 # mains_hz = 50             # or 60
 
@@ -66,6 +66,9 @@ port = 5
 function = "pulse 5"
 type = "water"
 constant = 0.5
+preset = "reed"             # how its contact closes: "s0" (the default), "reed", "opto"
+# min_width_ms = 30         # a level shorter than this is bounce
+# min_gap_ms = 200          # from the beginning of one pulse to that of the next
 # enable = false            # keep the entry, but don't measure
 """
 

@@ -364,6 +364,7 @@ class Bridge:
             published=self._sink.published,
             latency_mean_ms=round(self._latency.mean_s * 1000, 1),
             latency_max_ms=round(self._latency.max_s * 1000, 1),
+            **self._event_log.pulse_counts,
             **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
 

@@ -2,6 +2,10 @@
 # converter and the DMA, a console.
 from array import array
 
+import uctypes
+
+import pulses
+
 PERIOD = 1 << 30  # of ticks_us on the chip
 
 
@@ -119,3 +123,46 @@ class Console:
 
     def writable(self):
         return self.room > 0
+
+
+class PulseLines:
+    """The registers that the native module reads, with meters on pins 2 to 5: edges call the interrupt as the chip would.
+
+    ticks: the chip's, as Ticks, of the same counter. An edge on a pin whose interrupt is masked calls nothing.
+    """
+
+    TIMER, LEVELS, PENDING, ENABLED = 0, 1, 2, 6  # places of the words; a pin has four bits of pending and enabled
+    EDGES = 0b1100
+
+    def __init__(self, ticks, pins=(2, 3, 4, 5)):
+        self.ticks = ticks
+        self.words = array("I", [0] * 10)
+        self.words[self.LEVELS] = 0x3C
+        for pin in pins:
+            self.words[self.ENABLED] |= self.EDGES << 4 * pin
+        address = uctypes.addressof(self.words)
+        pulses.init(*[address + 4 * place for place in (self.TIMER, self.LEVELS, self.PENDING, self.ENABLED)])
+        self.index = {pin: pulses.add(pin, pin) for pin in pins}
+        self.wait(0)
+
+    def wait(self, us):
+        self.ticks.now += us
+        self.words[self.TIMER] = self.ticks.now & 0xFFFFFFFF
+
+    def level(self, pin):
+        return self.words[self.LEVELS] >> pin & 1
+
+    def put(self, pin, level):
+        """The line goes to this level; its interrupt has not come yet."""
+        self.words[self.LEVELS] = self.words[self.LEVELS] & ~(1 << pin) | level << pin
+
+    def is_open(self, pin):
+        return self.words[self.ENABLED] >> 4 * pin & 0xF == self.EDGES
+
+    def interrupt(self, pin):
+        if self.is_open(pin):
+            pulses.edge(pin)
+
+    def edge(self, pin, level):
+        self.put(pin, level)
+        self.interrupt(pin)

@@ -2,7 +2,7 @@ import asyncio
 from array import array
 from binascii import crc32
 
-from fakes import Console, Ring, Ticks
+from fakes import Console, PulseLines, Ring, Ticks
 from sampling import fields_of, settings_values
 
 from meter.board import Board
@@ -37,10 +37,7 @@ class _Rig:
         self.calibration = Calibration()
         channels = {1: 0, 2: 1, 3: 2}
         self.sampler = Sampler(self.ring, channels, self.calibration, self.clock, ticks.ticks, ticks.diff)
-        inputs = {
-            port: PulseInput(port, lambda: 1, ticks.ticks, ticks.diff, lambda: 0, lambda irq: None)
-            for port in (2, 3, 4, 5)
-        }
+        inputs = {port: PulseInput(port, index) for port, index in PulseLines(ticks).index.items()}
         self.board = Board(_IDENTITY, Settings(rate_hz=1000), self.calibration, self.clock, self.sampler, inputs)
         self.console = Console()
         self.input = []

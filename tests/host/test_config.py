@@ -194,7 +194,6 @@ def test_an_id_can_be_given():
         ),
         (sensor(port=1, function='"a"', id='"X"'), ["sensor[0].id: 'X' is not allowed: 32 lower-case hex digits"]),
         (LEAST + "[board]\nrate_hz = 99", ["board.rate_hz: 99 is not allowed: 100 to 100000"]),
-        (LEAST + "[board]\nmin_width_ms = -1", ["board.min_width_ms: -1 is not allowed: 0 to 1000"]),
         (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: 1 to 1024 characters"]),
         (LEAST + "[mqtt]\nport = 0", ["mqtt.port: 0 is not allowed: 1 to 65535"]),
         (

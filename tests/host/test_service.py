@@ -133,7 +133,15 @@ def test_a_board_with_other_settings_is_set(rig):
     rig.board.settings = BoardSettings(rate_hz=1000, clamp_ports=0b001, pulse_ports=0, voltage_port=1)
     bridge = greeted(rig)
     rig.board.wait_for_host("settings")
-    assert rig.board.settings == BoardSettings(rate_hz=20_000, clamp_ports=0b111, pulse_ports=0b011000)
+    assert rig.board.settings == BoardSettings(
+        rate_hz=20_000,
+        clamp_ports=0b111,
+        pulse_ports=0b011000,
+        width_us_4=12_000,
+        width_us_5=12_000,
+        gap_us_4=40_000,
+        gap_us_5=40_000,
+    )
     bridge.wait_for_log("rate_hz=20000")
     assert bridge.stop() == 0
     assert "settings_refused" not in bridge.log

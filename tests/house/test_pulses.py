@@ -89,3 +89,10 @@ def test_the_firmware_counts_what_the_house_sends(boot):
     assert seen == true_pulse_count(board.house, 4, board.nanos / 1e9) > 15
     board.run_for(2)
     assert int(execute(board, "print(falls)")) == 40
+
+
+def test_a_delay_moves_every_pulse_and_what_is_true(house_from):
+    early, late = (pulse_from(house_from, f"rate_hz = 2\ncount = 3\ndelay_ms = {delay}") for delay in (0, 20.5))
+    assert [b - a for a, b in zip(pulse_times(early), pulse_times(late), strict=True)] == [20_500_000] * 3
+    house = house_from("[[pulse]]\nport = 4\nrate_hz = 1\ndelay_ms = 100")
+    assert [true_pulse_count(house, 4, t_s) for t_s in (1.05, 1.1, 2.05)] == [0, 1, 1]

@@ -19,7 +19,8 @@ FREQUENCY_DECIMALS: Final = 4
 """More decimals of a frequency would not fit the exact 64-bit phase arithmetic of waves.py."""
 
 MAX_CURRENT_A: Final = 5000.0
-MAX_RATE_HZ: Final = 1000.0
+MAX_RATE_HZ: Final = 100_000.0
+"""Of pulses: a meter gives some tens at most; more is a broken wire beside a motor."""
 _CODES: Final = 4096
 _REFERENCE_V: Final = 3.300
 
@@ -147,13 +148,15 @@ class Adapter(Table):
 class Pulse(Table):
     """One pulse input: a meter's S0 output or a reed contact.
 
-    A pulse closes it for ``width_ms``; at each edge it chatters for ``bounce_ms``. After ``count`` pulses it rests.
+    A pulse closes it for ``width_ms``; at each edge it chatters for ``bounce_ms``. After ``count`` pulses it rests. All of it comes
+    ``delay_ms`` later than the rate says: by it the edges of two ports fall together or not.
     """
 
     port: int
     rate_hz: Annotated[Steps, _steps(MAX_RATE_HZ, "Hz")]
     width_ms: float = Field(default=30.0, gt=0, le=60_000)
     bounce_ms: float = Field(default=0.0, ge=0, le=1000)
+    delay_ms: float = Field(default=0.0, ge=0, le=60_000)
     count: int | None = Field(default=None, ge=0)
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
 

@@ -17,16 +17,17 @@ _CHATTERS: Final = (1, 4)
 
 
 def pulse_times(pulse: Pulse) -> Iterator[int]:
-    """Moments in ns at which pulses begin: whenever the integral of the rate reaches a whole number."""
+    """Moments in ns at which pulses begin: whenever the integral of the rate reaches a whole number, and the delay after."""
     done = Fraction(0)
     sent = 0
+    delay_ns = round(pulse.delay_ms * 1e6)
     for begin_ns, end_ns, rate_hz in _spans(pulse.rate_hz):
         while rate_hz > 0:
             at_ns = begin_ns + (sent + 1 - done) / rate_hz * SECOND_NS
             if (end_ns is not None and at_ns >= end_ns) or sent == pulse.count:
                 break
             sent += 1
-            yield round(at_ns)
+            yield round(at_ns) + delay_ns
         if end_ns is not None:
             done += rate_hz * Fraction(end_ns - begin_ns, SECOND_NS)
 
@@ -43,6 +44,10 @@ def pulse_edges(pulse: Pulse) -> Iterator[Edge]:
     width_ns = round(pulse.width_ms * 1e6)
     bounce_ns = round(pulse.bounce_ms * 1e6)
     for number, begin_ns in enumerate(pulse_times(pulse)):
+        if bounce_ns < 1000:
+            yield begin_ns, True
+            yield begin_ns + width_ns, False
+            continue
         random = Random(f"{pulse.seed}/{pulse.port}/{number}")
         yield from _settle(begin_ns, bounce_ns, True, random)
         yield from _settle(begin_ns + width_ns, bounce_ns, False, random)
@@ -50,11 +55,9 @@ def pulse_edges(pulse: Pulse) -> Iterator[Edge]:
 
 def _settle(at_ns: int, bounce_ns: int, closed: bool, random: Random) -> list[Edge]:
     """A change of the contact at a moment, with chatter in the time after it."""
-    edges = [(at_ns, closed)]
-    if bounce_ns >= 1000:
-        moments = sorted(random.sample(range(1, bounce_ns), 2 * random.randint(*_CHATTERS)))
-        edges += [(at_ns + moment, closed if i % 2 else not closed) for i, moment in enumerate(moments)]
-    return edges
+    moments = sorted(random.sample(range(1, bounce_ns), 2 * random.randint(*_CHATTERS)))
+    chatter = [(at_ns + moment, closed if i % 2 else not closed) for i, moment in enumerate(moments)]
+    return [(at_ns, closed), *chatter]
 
 
 def true_pulse_count(house: House, port: int, t_s: float) -> int:

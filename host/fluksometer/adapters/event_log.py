@@ -27,6 +27,7 @@ from fluksometer.domain.link_events import (
     WindowClosed,
     WireVersionDiffers,
 )
+from fluksometer.domain.pulse_watch import PulseWatch
 from fluksometer.domain.readings import BoardLog, Hello
 
 _FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED
@@ -48,6 +49,12 @@ class EventLog:
         self._lines: Counter[str] = Counter()  # lines of the board by event in this period
         self._hello: Hello | None = None  # as last shown
         self._flags: dict[int, int] = {}  # by port
+        self._pulse_watch = PulseWatch()
+
+    @property
+    def pulse_counts(self) -> dict[str, int]:
+        """As PulseWatch.counts."""
+        return self._pulse_watch.counts
 
     def begin_period(self) -> None:
         """Faults may be shown again."""
@@ -93,7 +100,10 @@ class EventLog:
                 log.warning(
                     "board_silent", seconds=seconds, reason="no record: does the board run, and is this its port?"
                 )
-            case PulsesCounted() | PairClosed() | RawCame() | TerminalSpoke():
+            case PulsesCounted(hello=hello, pulses=pulses):
+                if sentence := self._pulse_watch.take(hello.boot_id, pulses):
+                    self._once(f"pulse_{pulses.port}_edges", reason=sentence)
+            case PairClosed() | RawCame() | TerminalSpoke():
                 pass
 
     def _once(self, event: str, **fields: object) -> None:
