@@ -267,6 +267,8 @@ class Bridge:
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
                 self._gap_samples[window.port] = window.gap_samples
+                now_s = host_time().mono_s
+                self._bank.told_v = {line: v for desk in self._desks for line, v in desk.voltages(now_s).items()}
                 end_s = self._clock.utc_s(window.t_us)
                 self._publish_all(self._bank.take_window(hello, window, end_s))
                 if end_s is not None:

@@ -1,6 +1,7 @@
 """What serves one terminal of the board, as the bridge sees it: records in, messages and asks out."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from fluksometer.shared.layout import Layout
@@ -42,6 +43,10 @@ class Desk:
 
     def summary(self) -> dict[str, object]:
         """Counts for the summary in the log: what was lost or refused, and whatever tells a person how it fares."""
+        return {}
+
+    def voltages(self, now_s: float) -> dict[int, Fraction]:
+        """Voltage of the mains by line (1 to 3), where it is told of lately."""
         return {}
 
     def warnings(self) -> list[Fault]:
