@@ -144,6 +144,6 @@ def test_a_clamp_takes_the_voltage_of_its_line(rig):
     time.sleep(1.1)
     for port in (1, 2):
         rig.board.clamp(port, 248, 2 * charge)
-    live.wait_for(rf"[01] /sensor/{sensors['clamp 1']['id']}/gauge \[\d+,2527,\"W\"\]")
+    live.wait_for(rf"[01] /sensor/{sensors['clamp 1']['id']}/gauge \[\d+,2528,\"W\"\]")
     live.wait_for(rf"[01] /sensor/{sensors['clamp 1']['id']}/counter \[\d+,2412,\"Wh\"\]")
     live.wait_for(rf"[01] /sensor/{sensors['clamp 2']['id']}/gauge \[\d+,2298,\"W\"\]")

@@ -1,6 +1,7 @@
 """A P1 cable on the host itself: a thread opens, reads and reopens the port; telegrams wait for the loop to fetch them."""
 
 import errno
+import termios
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -105,8 +106,13 @@ class P1Cable:
 
     def _set_form(self, port: serial.Serial) -> None:
         self._parser.pause()
-        port.baudrate, port.bytesize, port.parity = self._finder.form
-        port.reset_input_buffer()
+        form = self._finder.form
+        try:
+            port.baudrate, port.bytesize, port.parity = form
+            port.reset_input_buffer()
+        except (OSError, termios.error) as error:  # some adapters know eight bits only: that reads most of the text
+            reason = f"{self._path} can't be set to {form.baud} {form.data_bits}{form.parity}1: {error}"
+            self._faults.append(("p1_cable_form", {"reason": reason}))
 
     def _keep(self, found: list[Telegram | Frame], time: HostTime) -> None:
         self._arrived.extend(Arrival(one, time) for one in found)
