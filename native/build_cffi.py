@@ -1,13 +1,11 @@
-"""The metering core for CPython: setuptools compiles it into fluksometer._metering (pyproject.toml, cffi-modules)."""
+"""The native cores for CPython: setuptools compiles them into fluksometer._metering and ._telegram (see setup.py)."""
 
 from pathlib import Path
 
 from cffi import FFI
 
 # setuptools runs this file from the root of the checkout.
-FOLDER = Path("native/metering")
-HEADER = FOLDER / "metering.h"
-SOURCES = [FOLDER / "metering.c", FOLDER / "mains.c"]
+NATIVE = Path("native")
 
 
 def declarations(header: str) -> str:
@@ -15,12 +13,20 @@ def declarations(header: str) -> str:
     return "\n".join(line for line in header.splitlines() if not line.startswith("#"))
 
 
-ffibuilder = FFI()
-ffibuilder.cdef(declarations(HEADER.read_text(encoding="utf-8")))
-ffibuilder.set_source(
-    "fluksometer._metering",
-    '#include "metering.h"',
-    sources=[str(source) for source in SOURCES],
-    include_dirs=[str(FOLDER)],
-    extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
-)
+def builder(module: str, sources: list[str]) -> FFI:
+    """What compiles one core: native/MODULE with its header MODULE.h."""
+    folder = NATIVE / module
+    ffi = FFI()
+    ffi.cdef(declarations((folder / f"{module}.h").read_text(encoding="utf-8")))
+    ffi.set_source(
+        f"fluksometer._{module}",
+        f'#include "{module}.h"',
+        sources=[str(folder / source) for source in sources],
+        include_dirs=[str(folder)],
+        extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
+    )
+    return ffi
+
+
+metering = builder("metering", ["metering.c", "mains.c"])
+telegram = builder("telegram", ["telegram.c"])

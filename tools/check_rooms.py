@@ -14,7 +14,7 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 # Board: what a file of each room may import beside its own room.
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
-    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering"},
+    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering", "telegram"},
     "": {"meter", "shared", "pins"} | MICROPYTHON | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }
 
@@ -23,7 +23,8 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_p1", "p1_keys", "whole_file"},
+    | {"config_sensors", "config_values", "whole_file", "telegram", "_telegram"}
+    | {"config_p1", "p1_keys"},
     {"link_session", "storage"},
     {"adapters", "web"},
     {"calibrator", "capture_desk", "linearity_tables", "live_recording", "p1_desk"},

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fluksometer.shared.p1 import Frame, Parser
 from fluksometer.shared.p1 import Telegram as RawTelegram
+from fluksometer.telegram import TelegramBody
 
 from .p1 import Telegram, read
 from .p1_time import CENTRAL_EUROPE_H
@@ -82,7 +83,7 @@ class P1Stream:
 
 def host_parser() -> Parser:
     """A parser that keeps what the board has no room for."""
-    return Parser(max_registers=_HOST_REGISTERS, max_text=_HOST_TEXT)
+    return Parser(body=TelegramBody(_HOST_REGISTERS, _HOST_TEXT))
 
 
 def parser_bad(parser: Parser) -> Counter[str]:
