@@ -13,6 +13,7 @@ from pathlib import Path
 
 import native_through_cffi
 from accuracy_waves import Figure
+from bench_fuzz import figures as fuzz_figures
 from bench_metering import figures
 from bench_programs import PAIRS, PLAIN, READY, VIPER
 from fluksometer.faults import parse_toml
@@ -191,10 +192,17 @@ def bench_metering(folder: Path, full: bool) -> None:
         judge("metering", figure)
 
 
+def bench_fuzz(folder: Path, full: bool) -> None:
+    """Damaged bytes through the decoders of everything that comes from outside."""
+    for figure in fuzz_figures(full):
+        judge("fuzz", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
     "metering": bench_metering,
+    "fuzz": bench_fuzz,
 }
 
 
@@ -207,7 +215,7 @@ def main() -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds",
+        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds, 10^8 fuzzed bytes",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
