@@ -215,7 +215,8 @@ def main() -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, more seeds, 10^8 fuzzed bytes",
+        help="the long forms: ten emulated minutes at 20000 and 100000 samples a second, 10000 random blocks, "
+        "more seeds, 10^8 fuzzed bytes",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
