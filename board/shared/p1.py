@@ -159,8 +159,7 @@ class Parser:
         stop = end or min(len(data), at + MAX_LINE)
         self._held += data[at:stop]
         if len(self._held) > MAX_LINE:
-            self._body.skip(self._held)
-            self._body.strange += 1
+            self._body.skip(self._held, 1)
             self._held = bytearray()
             self._state = _LINE if end else _LONG
         elif end:
@@ -176,7 +175,7 @@ class Parser:
             self.cut += 1
             self._forget()
             return slash
-        self._body.skip(data[at:stop])
+        self._body.skip(data[at:stop], 0)
         if end:
             self._state = _LINE
         return stop
@@ -192,21 +191,20 @@ class Parser:
             self._body.line(line)
 
     def _end(self, line, done):
-        body, verdict = self._body, None
+        crc, crc_due, count, strange, too_much = self._body.end()
+        verdict = None
         digits = line[1:].strip(b"\r\n\0 ")
-        strange = body.strange + body.open
-        if digits or body.crc_due:
-            body.skip(b"!")
-            if _hex(digits) == body.crc:
+        if digits or crc_due:
+            if _hex(digits) == crc:
                 verdict = OK
             else:
                 self.bad_crc += 1
-        elif strange or not body.count:
+        elif strange or not count:
             self.bad_form += 1
         else:
             verdict = NONE
         if verdict:
-            done.append(Telegram(self._head, verdict, body.registers(), strange + body.too_much))
+            done.append(Telegram(self._head, verdict, self._body.registers(), strange + too_much))
         self._forget()
 
     def _begin(self, line):

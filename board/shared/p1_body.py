@@ -20,30 +20,26 @@ class Body:
 
     def begin(self, head):
         """A new telegram with this first line."""
-        self.crc = crc16(0, head)
-        self.crc_due = False  # the telegram has something that came with the CRC
-        self.strange = 0  # lines that were not understood
-        self.too_much = 0  # texts and registers that did not fit
+        self._crc = crc16(0, head)
+        self._crc_due = False  # the telegram has something that came with the CRC
+        self._strange = 0  # lines that were not understood
+        self._too_much = 0  # texts and registers that did not fit
         self._registers = []
         self._lines = Lines()
 
-    @property
-    def open(self):
-        """Whether a two-line reading still lacks its value."""
-        return self._lines.open
-
-    @property
-    def count(self):
-        """Registers so far."""
-        return len(self._registers)
+    def end(self):
+        """(CRC up to "!", whether one is due, registers, lines that were not understood, registers that did not fit)."""
+        lines = self._strange + self._lines.open  # a two-line reading may still lack its value
+        return crc16(self._crc, b"!"), self._crc_due, len(self._registers), lines, self._too_much
 
     def registers(self):
         """All of them, as p1_lines has them. They are the caller's."""
         return self._registers
 
-    def skip(self, data):
-        """Bytes of a line that is too long to be looked at."""
-        self.crc = crc16(self.crc, data)
+    def skip(self, data, lines):
+        """Bytes that are not looked at, of so many lines that are too long."""
+        self._crc = crc16(self._crc, data)
+        self._strange += lines
 
     def read(self, data, at):
         """Takes whole lines of data[at:], up to one with a "!" in front, a "/" inside, or too long. Returns where it stopped."""
@@ -56,24 +52,24 @@ class Body:
 
     def line(self, line):
         """One line, whatever it holds."""
-        self.crc = crc16(self.crc, line)
+        self._crc = crc16(self._crc, line)
         text = line.strip(b"\r\n")
         if not text:
             return
         if self._lines.open and text[:1] != b"(":
-            self.strange += 1  # a reading without its value
+            self._strange += 1  # a reading without its value
         try:
             if not is_text(text):
                 raise ValueError
             registers = self._lines.read(text)
         except ValueError:
-            self.strange += 1
+            self._strange += 1
             return
         for register in registers:
             code, value, unit, stamp, _ = register
             if code in _SINCE_CRC or (stamp and len(stamp) == 13):
-                self.crc_due = True
+                self._crc_due = True
             if len(self._registers) >= self._max_registers or (unit is None and len(value) > self._max_text):
-                self.too_much += 1
+                self._too_much += 1
             else:
                 self._registers.append(register)

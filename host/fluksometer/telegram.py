@@ -43,43 +43,15 @@ class TelegramBody:
         """One line, whatever it holds."""
         _lib.telegram_line(self._t, line, len(line), self._out, _OUT_BYTES)
 
-    def skip(self, data: bytes) -> None:
-        """Bytes that only the CRC is about."""
+    def skip(self, data: bytes, lines: int) -> None:
+        """Bytes that are not looked at, of so many lines that are too long."""
         self._t.crc = crc16(self._t.crc, bytes(data))
+        self._t.strange += lines
 
-    @property
-    def crc(self) -> int:
-        """CRC-16 of the telegram's bytes so far."""
-        return int(self._t.crc)
-
-    @property
-    def crc_due(self) -> bool:
-        """Whether the telegram has something that only meters send which also send a CRC."""
-        return bool(self._t.crc_due)
-
-    @property
-    def open(self) -> bool:
-        """Whether a reading on two lines still lacks its value."""
-        return bool(self._t.open)
-
-    @property
-    def count(self) -> int:
-        """Registers so far."""
-        return int(self._t.count)
-
-    @property
-    def too_much(self) -> int:
-        """Texts and registers that did not fit."""
-        return int(self._t.too_much)
-
-    @property
-    def strange(self) -> int:
-        """Lines that were not understood."""
-        return int(self._t.strange)
-
-    @strange.setter
-    def strange(self, lines: int) -> None:
-        self._t.strange = lines
+    def end(self) -> tuple[int, bool, int, int, int]:
+        """CRC up to "!", whether one is due, registers, lines that were not understood, registers that did not fit."""
+        t = self._t
+        return crc16(t.crc, b"!"), bool(t.crc_due), int(t.count), int(t.strange + t.open), int(t.too_much)
 
     def packed(self) -> bytes:
         """All registers as shared.p1_wire has them: a line each, without the telegram's head."""

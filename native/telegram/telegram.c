@@ -27,6 +27,20 @@ uint32_t telegram_crc16(uint32_t crc, const uint8_t *data, uint32_t length) {
     return crc;
 }
 
+uint32_t telegram_even(uint8_t *data, uint32_t length) {
+    uint32_t wrong = 0;
+    for (uint32_t i = 0; i < length; i++) {
+        uint32_t folded = data[i] ^ (uint32_t)data[i] >> 4;
+        if (0x6996u >> (folded & 15) & 1) {
+            data[i] = 0;
+            wrong++;
+        } else {
+            data[i] &= 0x7F;
+        }
+    }
+    return wrong;
+}
+
 static int is_digit(uint8_t c) {
     return c >= '0' && c <= '9';
 }

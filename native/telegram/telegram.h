@@ -35,6 +35,10 @@ typedef struct {
 // CRC-16 with polynomial 0x8005 reflected, carried on over length bytes.
 uint32_t telegram_crc16(uint32_t crc, const uint8_t *data, uint32_t length);
 
+// Bytes of a line with seven bits and even parity, received as eight bits: takes the parity away. One that is wrong becomes 0,
+// which no telegram has. Returns how many were.
+uint32_t telegram_even(uint8_t *data, uint32_t length);
+
 // A new telegram, of which these bytes (its first line) are known.
 void telegram_begin(telegram_t *t, uint32_t max_registers, uint32_t max_text, const uint8_t *head, uint32_t length);
 

@@ -39,6 +39,14 @@ static mp_obj_t crc16(mp_obj_t crc_in, mp_obj_t data_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(crc16_obj, crc16);
 
+// even(data) -> bytes of wrong parity, which are 0 now; data: bytearray
+static mp_obj_t even(mp_obj_t data_in) {
+    mp_buffer_info_t data;
+    mp_get_buffer_raise(data_in, &data, MP_BUFFER_WRITE);
+    return mp_obj_new_int_from_uint(telegram_even(data.buf, (uint32_t)data.len));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(even_obj, even);
+
 // begin(state, max_registers, max_text, head)
 static mp_obj_t begin(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -52,15 +60,16 @@ static mp_obj_t begin(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(begin_obj, 4, 4, begin);
 
-// skip(state, data): bytes that only the CRC is about
-static mp_obj_t skip(mp_obj_t state_in, mp_obj_t data_in) {
+// skip(state, data, lines): bytes that only the CRC is about, of so many lines that are not understood
+static mp_obj_t skip(mp_obj_t state_in, mp_obj_t data_in, mp_obj_t lines_in) {
     telegram_t *t = state_of(state_in);
     mp_buffer_info_t data;
     mp_get_buffer_raise(data_in, &data, MP_BUFFER_READ);
+    t->strange += count_of(lines_in, 1);
     t->crc = telegram_crc16(t->crc, data.buf, (uint32_t)data.len);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(skip_obj, skip);
+static MP_DEFINE_CONST_FUN_OBJ_3(skip_obj, skip);
 
 // line(state, line, out): one line, whatever it holds
 static mp_obj_t line(mp_obj_t state_in, mp_obj_t line_in, mp_obj_t out_in) {
@@ -85,26 +94,27 @@ static mp_obj_t read(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(read_obj, 4, 4, read);
 
-// result(state) -> (crc, registers, bytes of out, strange, too_much, open, crc_due)
-static mp_obj_t result(mp_obj_t state_in) {
+// end(state) -> (CRC up to "!", crc_due, registers, lines that were not understood, too_much, bytes of out)
+static mp_obj_t end(mp_obj_t state_in) {
     telegram_t *t = state_of(state_in);
-    mp_obj_t items[7] = {
-        mp_obj_new_int_from_uint(t->crc), mp_obj_new_int_from_uint(t->count), mp_obj_new_int_from_uint(t->used),
-        mp_obj_new_int_from_uint(t->strange), mp_obj_new_int_from_uint(t->too_much), mp_obj_new_int_from_uint(t->open),
-        mp_obj_new_int_from_uint(t->crc_due),
+    mp_obj_t items[6] = {
+        mp_obj_new_int_from_uint(telegram_crc16(t->crc, (const uint8_t *)"!", 1)), mp_obj_new_bool(t->crc_due),
+        mp_obj_new_int_from_uint(t->count), mp_obj_new_int_from_uint(t->strange + t->open),
+        mp_obj_new_int_from_uint(t->too_much), mp_obj_new_int_from_uint(t->used),
     };
-    return mp_obj_new_tuple(7, items);
+    return mp_obj_new_tuple(6, items);
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(result_obj, result);
+static MP_DEFINE_CONST_FUN_OBJ_1(end_obj, end);
 
 mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
     mp_store_global(MP_QSTR_STATE_BYTES, MP_OBJ_NEW_SMALL_INT(sizeof(telegram_t)));
     mp_store_global(MP_QSTR_crc16, MP_OBJ_FROM_PTR(&crc16_obj));
+    mp_store_global(MP_QSTR_even, MP_OBJ_FROM_PTR(&even_obj));
     mp_store_global(MP_QSTR_begin, MP_OBJ_FROM_PTR(&begin_obj));
     mp_store_global(MP_QSTR_skip, MP_OBJ_FROM_PTR(&skip_obj));
     mp_store_global(MP_QSTR_line, MP_OBJ_FROM_PTR(&line_obj));
     mp_store_global(MP_QSTR_read, MP_OBJ_FROM_PTR(&read_obj));
-    mp_store_global(MP_QSTR_result, MP_OBJ_FROM_PTR(&result_obj));
+    mp_store_global(MP_QSTR_end, MP_OBJ_FROM_PTR(&end_obj));
     MP_DYNRUNTIME_INIT_EXIT
 }

@@ -20,15 +20,7 @@ def pair(limits: tuple[int, int] = LIMITS) -> tuple[Body, TelegramBody]:
 
 
 def shape(body: Any) -> tuple[Any, ...]:
-    return (
-        body.registers(),
-        body.count,
-        body.crc,
-        bool(body.crc_due),
-        body.strange,
-        body.too_much,
-        bool(body.open),
-    )
+    return (*body.end(), body.registers())
 
 
 def agree(data: bytes, limits: tuple[int, int] = LIMITS) -> None:
@@ -69,8 +61,8 @@ ADDRESSES = [
     "x",
     "",
 ]
-TEXTS = st.text(st.characters(codec="ascii", exclude_characters="\n"), max_size=30)
-NUMBERS = st.from_regex(r"\A-?[0-9]{0,17}\.?[0-9]{0,5}\Z")
+TEXTS = st.text("0aB-:*()! \t\r\x7f~", max_size=12)
+NUMBERS = st.text("0123456789.-", max_size=20)
 STAMPS = st.sampled_from(
     ["230101120000W", "230101120000S", "230101120000", "23010112000", "230101120000X", "632525252525W"]
 )
@@ -86,11 +78,11 @@ LINES = st.builds(
     lambda a, groups, end: (a + "".join(f"({g})" for g in groups) + end).encode("ascii"),
     st.sampled_from(ADDRESSES),
     st.lists(GROUPS, max_size=8),
-    st.sampled_from(["\r\n", "\n", ")\r\n", "(\n", "\r\r\n", "x\n", "\x80\n".encode("latin-1").decode("latin-1")[1:]]),
+    st.sampled_from(["\r\n", "\n", ")\r\n", "(\n", "\r\r\n", "x\n"]),
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(st.lists(LINES, max_size=8))
 @example([b"0-1:24.3.0(120515210000)(00)(60)(1)(0-1:24.2.1)(m3)\r\n", b"\x80\r\n", b"(1.5)\r\n"])
 @example([b"0-1:24.3.0(120515210000)(00)(60)(1)(0-1:24.2.1)(m3)(-0.5)\r\n", b"(1.5)\r\n"])
@@ -133,5 +125,6 @@ def test_what_has_no_room_is_left_out_whole() -> None:
     for _ in range(40):
         reference.line(line)
         core.line(line)
-    assert core.count == 65536 // 2014 and core.count + core.too_much == 40
-    assert core.registers() == reference.registers()[: core.count]
+    kept = core.end()[2]
+    assert kept == 65536 // 2014 and kept + core.end()[4] == 40
+    assert core.registers() == reference.registers()[:kept]
