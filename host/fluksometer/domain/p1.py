@@ -176,9 +176,10 @@ def read(raw: RawTelegram, winter_h: int = CENTRAL_EUROPE_H) -> Telegram:
             lists[role].append(one)
         elif code not in registers:
             time = utc(stamp, winter_h) if stamp else None
-            registers[code] = (
-                Register(value, None, unit, time) if isinstance(value, int) else _unitless(value, time, role)
-            )
+            if isinstance(value, int):
+                registers[code] = Register(value, None, unit, time)
+            else:
+                registers[code] = Register(None, value, None, time) if role == _TEXT else _count(value, time)
     name = dialect(texts, units)
     peaks = _entries(lists[_PEAK], winter_h)
     return Telegram(
@@ -205,13 +206,13 @@ def _role(code: str) -> int:
     return _TEXT if code.partition(":")[2].startswith(_TEXTS) else _COUNT
 
 
-def _unitless(value: str, time: datetime | None, role: int) -> Register:
-    if role == _COUNT:
-        try:
-            return Register(thousandths(value.encode()), None, None, time)
-        except ValueError:
-            pass
-    return Register(None, value, None, time)
+def _count(value: str, time: datetime | None) -> Register:
+    if value.isdecimal() and len(value) < 10:  # most are
+        return Register(int(value) * 1000, None, None, time)
+    try:
+        return Register(thousandths(value.encode()), None, None, time)
+    except ValueError:
+        return Register(None, value, None, time)
 
 
 def _entries(registers: Sequence[RawRegister], winter_h: int) -> tuple[Entry, ...]:
