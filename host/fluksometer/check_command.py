@@ -60,7 +60,8 @@ def _scale(sensor: "Sensor", measured: bool) -> str:
     if sensor.phases != "1p":
         rule = "" if sensor.rule == "closed-form" else f", rule {sensor.rule}"
         return f"{len(sensor.ports)} x {clamp} at {sensor.voltage_v} V, {sensor.phases}{rule}"
-    return f"{clamp}, {sensor.direction}" if measured else f"{clamp} at {sensor.voltage_v} V"
+    line = f", or as told of L{sensor.p1_phase}" if sensor.p1_phase else ""
+    return f"{clamp}, {sensor.direction}" if measured else f"{clamp} at {sensor.voltage_v} V{line}"
 
 
 COMMAND = Command(

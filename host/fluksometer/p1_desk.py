@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from fluksometer.adapters.p1_cable import Arrival, P1Cable
-from fluksometer.domain.board_clock import CLOCK_SET_S
+from fluksometer.domain.board_clock import CLOCK_SET_S, STEP_S
 from fluksometer.domain.desk import Ask, Desk, Fault
 from fluksometer.domain.p1 import Telegram, read
 from fluksometer.domain.p1_codes import is_known
@@ -57,9 +57,11 @@ class P1Desk(Desk):
         self._faults: list[Fault] = list(faults)
         self._bad: Counter[str] = Counter()  # of the line, as seen last
         self._shown: dict[str, str] = {}  # sensors of the present meter: id by function
-        self._meter, self._next_meter = "", ""  # the one that is read, and one that another telegram has to confirm
-        self._owners: set[str] = set()
+        self._meter = ""  # id of the one that is read
+        self._owners: set[str] = set()  # ids of meters and devices that were believed
+        self._last_ids: set[str] = set()  # those of the last telegram
         self._unknown: set[str] = set()
+        self._offset_s = 0.0  # of the host's clock to the monotonic one, at the last telegram by cable
         self._volts: dict[int, tuple[int, float]] = {}  # by line: mV, and when (monotonic)
 
     def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
@@ -87,13 +89,11 @@ class P1Desk(Desk):
 
     def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
         """As Desk: what came by the host's own cable."""
-        messages: list[Message] = []
-        for arrival in self._cable.arrived() if self._cable else ():
-            messages += self._take_arrival(arrival)
-        if self._cable:
-            self._line_lost(self._cable.bad)
-            self._faults += self._cable.faults()
-        return messages, []
+        if self._cable is None:
+            return [], []
+        self._line_lost(self._cable.bad)
+        self._faults += self._cable.faults()
+        return [message for arrival in self._cable.arrived() for message in self._take_arrival(arrival)], []
 
     def voltages(self, now_s: float) -> dict[int, Fraction]:
         """As Desk: of each line, as the meter told it within VOLTAGE_HOLDS_S."""
@@ -124,6 +124,10 @@ class P1Desk(Desk):
     # --- telegrams ---
 
     def _take_arrival(self, arrival: Arrival) -> list[Message]:
+        offset_s = arrival.time.wall_s - arrival.time.mono_s
+        if offset_s < self._offset_s - STEP_S:
+            self._told.clock_set_back()  # no board may be there to notice
+        self._offset_s = offset_s
         time_s = arrival.time.wall_s if arrival.time.wall_s >= CLOCK_SET_S else None
         if isinstance(arrival.said, RawTelegram):
             return self._take_telegram(arrival.said, time_s, arrival.time.mono_s)
@@ -138,7 +142,10 @@ class P1Desk(Desk):
 
     def _take_telegram(self, raw: RawTelegram, time_s: float | None, now_s: float) -> list[Message]:
         telegram = read(raw, self._winter_h)
-        if not self._is_meter(telegram):
+        told = values(telegram)
+        believed = self._believed(telegram, told)
+        if telegram.meter_id not in believed:
+            self._counts["unconfirmed"] += 1
             return []
         self._counts["telegrams"] += 1
         self._counts["left_out"] += telegram.left_out
@@ -146,12 +153,10 @@ class P1Desk(Desk):
         for phase, milli in phase_volts(telegram).items():
             if milli >= _LEAST_VOLT_MILLI:
                 self._volts[phase] = milli, now_s
-        messages: list[Message] = []
-        sensors = [(self._sensor(value), value) for value in values(telegram) if self._is_owner(value.meter)]
+        sensors = [(self._sensor(value), value) for value in told if value.meter in believed]
         self._forget_others({sensor.function: sensor.sensor_id for sensor, _ in sensors}, telegram.meter_id)
-        for sensor, value in sensors:
-            messages += self._take_value(sensor, value, telegram, time_s, now_s)
-        return messages
+        taken = (self._take_value(sensor, value, telegram, time_s, now_s) for sensor, value in sensors)
+        return [message for messages in taken for message in messages]
 
     def _forget_others(self, shown: dict[str, str], meter_id: str) -> None:
         # Another meter has other sensors of the same names; those of the one before are shown no more, and keep their ids.
@@ -201,22 +206,19 @@ class P1Desk(Desk):
 
     # --- whom to believe ---
 
-    def _is_meter(self, telegram: Telegram) -> bool:
-        # Without a CRC an id may be damaged, and would make sensors of its own: the next telegram has to say the same.
-        before, self._next_meter = self._next_meter, telegram.meter_id
-        if telegram.crc == OK or telegram.meter_id in (self._meter, before):
-            return self._is_owner(telegram.meter_id)
-        self._counts["unconfirmed"] += 1
-        return False
-
-    def _is_owner(self, meter_id: str) -> bool:
-        if meter_id not in self._owners and len(self._owners) >= _METERS_MOST:
-            self._lost(
-                "too_many_meters", f"more than {_METERS_MOST} meters since the start: what is it that changes its id?"
-            )
-            return False
-        self._owners.add(meter_id)
-        return True
+    def _believed(self, telegram: Telegram, told: list[Value]) -> set[str]:
+        # Ids of meters and devices in a telegram. Without a CRC one may be damaged, and would make sensors of its own: the telegram
+        # before has to have it too.
+        ids = {telegram.meter_id, *(value.meter for value in told)}
+        known = ids if telegram.crc == OK else ids & (self._owners | self._last_ids)
+        self._last_ids = ids
+        for one in sorted(known - self._owners):
+            if len(self._owners) >= _METERS_MOST:
+                reason = f"more than {_METERS_MOST} meters and devices since the start: what is it that changes its id?"
+                self._lost("too_many_meters", reason)
+                break
+            self._owners.add(one)
+        return known & self._owners
 
     def _name_unknown(self, telegram: Telegram) -> None:
         for code in telegram.registers:

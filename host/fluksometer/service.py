@@ -386,5 +386,6 @@ def _describe(sensor: Sensor) -> dict[str, object]:
         return fields | {"adapter_v": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
         clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
         return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
     return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

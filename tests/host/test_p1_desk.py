@@ -11,8 +11,11 @@ from host.p1_vectors import LUXEMBOURG_FRAME, LUXEMBOURG_KEY, TELEGRAMS, p1_piec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluksometer.adapters.p1_cable import Arrival
 from fluksometer.adapters.p1_cipher import decrypter
+from fluksometer.domain.board_clock import HostTime
 from fluksometer.domain.p1_pieces import P1Pieces
+from fluksometer.domain.p1_stream import host_parser
 from fluksometer.domain.p1_trust import Trust
 from fluksometer.domain.terminal_readings import P1Status
 from fluksometer.domain.told import ToldBook
@@ -320,3 +323,40 @@ def test_trust():
     assert not trust.believes("b", 5, "MJ", 0.0, sure=False)
     assert trust.believes("b", 5, "MJ", 1.0, sure=False)
     assert trust.believes("b", 10**9, "MJ", 2.0, sure=False)
+
+
+def test_without_a_crc_the_id_of_a_device_is_confirmed_too():
+    desk = Desk()
+    for _ in range(3):
+        desk.take(TELEGRAMS["dsmr2-gas-on-one-line"])
+    known = set(desk.ids)
+    damaged = TELEGRAMS["dsmr2-gas-on-one-line"].replace(b"4741533232", b"4741533233")
+    said = desk.take(damaged)
+    assert "P1 power gauge" in said and set(desk.ids) == known
+    desk.take(damaged)
+    assert set(desk.ids) - known == {"p1 gas GAS23"}
+
+
+class Cable:
+    """A cable that hands over what the test puts in."""
+
+    def __init__(self):
+        self.bad, self.waiting = {}, []
+
+    def arrived(self):
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def faults(self):
+        return []
+
+
+def test_a_host_clock_that_is_set_back_does_not_silence_the_cable():
+    desk = Desk(cable=Cable())
+    (raw,) = host_parser().push(TELEGRAMS["dsmr5"])
+    seconds = []
+    for mono_s, wall_s in ((1, NOW_S + 1), (2, NOW_S + 2), (3, NOW_S - 3600), (4, NOW_S - 3599), (5, 5.0)):
+        desk.desk._cable.waiting = [Arrival(raw, HostTime(mono_s=mono_s, wall_s=wall_s))]
+        messages, _ = desk.desk.step(None, mono_s)
+        seconds += [json.loads(one.payload)[0] - NOW_S for one in messages if '"W"' in one.payload][:1]
+    assert seconds == [1, 2, -3600, -3599], "and nothing before the clock is set"

@@ -173,7 +173,7 @@ def _devices(devices: tuple[Device, ...], meter_id: str) -> Iterator[Value]:
         if device is None or device.milli is None or device.unit not in _UNITS:
             continue
         unit, scale = _UNITS[device.unit]
-        name = _DEVICE_NAMES.get(kind, kind)
+        name = _DEVICE_NAMES.get(kind, kind)[:11]
         names[name] = names.get(name, 0) + 1
         yield Value(
             meter=device_id or meter_id,
