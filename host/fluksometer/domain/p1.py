@@ -88,8 +88,7 @@ class Entry:
     unit: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telegram:
+class Telegram(NamedTuple):
     """What one telegram says."""
 
     dialect: str
@@ -189,7 +188,7 @@ def read(raw: RawTelegram, winter_h: int = CENTRAL_EUROPE_H) -> Telegram:
         time=utc(texts.get("0-0:1.0.0"), winter_h),
         crc=raw.crc,
         registers=registers,
-        devices=devices(lists[_DEVICE], winter_h),
+        devices=devices(tuple(lists[_DEVICE]), winter_h),
         peaks=peaks if name != "hungary" else (),
         failures=_entries(lists[_FAILURE], winter_h),
         month_end=peaks if name == "hungary" else (),

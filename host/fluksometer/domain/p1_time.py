@@ -11,6 +11,7 @@ from fluksometer.shared.p1_lines import is_stamp
 
 CENTRAL_EUROPE_H = 1  # winter time before UTC
 
+_HOUR = timedelta(hours=1)
 # Clocks that were never set begin in 1970, 2000 or at a month 25; the first P1 ports are of 2008.
 _YEARS = range(2008, 2070)
 
@@ -32,9 +33,10 @@ def utc(stamp: str | None, winter_h: int = CENTRAL_EUROPE_H) -> datetime | None:
         winter = datetime(year, *rest, tzinfo=UTC) - timedelta(hours=winter_h)
     except ValueError:
         return None
-    summer = winter - timedelta(hours=1)
-    is_summer = stamp[12:] == "S" or (not stamp[12:] and _in_summer(summer))
-    return summer if is_summer else winter
+    if stamp[12:] == "W":
+        return winter
+    summer = winter - _HOUR
+    return summer if stamp[12:] == "S" or _in_summer(summer) else winter
 
 
 def _in_summer(moment: datetime) -> bool:
