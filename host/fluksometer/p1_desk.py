@@ -25,6 +25,8 @@ from fluksometer.shared.terminal_records import P1_CRC_OK, P1_FRAME
 
 VOLTAGE_HOLDS_S = 30.0
 """So long a voltage counts as the present one: the slowest meters tell it every 10 s, and one telegram may be lost."""
+SILENT_S = 60.0
+_SILENT = "no telegram for a minute: is the cable right, and has the grid operator opened the port?"
 _LEAST_VOLT_MILLI = 50_000  # less is a line that is not connected
 _METERS_MOST = 16  # ids of meters in one run: a fault that makes up ids can't fill the state directory
 _UNKNOWN_MOST = 100  # different codes that are remembered
@@ -62,6 +64,8 @@ class P1Desk(Desk):
         self._last_ids: set[str] = set()  # those of the last telegram
         self._unknown: set[str] = set()
         self._offset_s = 0.0  # of the host's clock to the monotonic one, at the last telegram by cable
+        self._heard_s: float | None = None  # when a telegram came last, or its absence was told (monotonic)
+        self._port: dict[str, object] = {}  # how the board's port fares
         self._volts: dict[int, tuple[int, float]] = {}  # by line: mV, and when (monotonic)
 
     def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
@@ -69,6 +73,7 @@ class P1Desk(Desk):
         if self._cable is not None:
             return []
         if isinstance(reading, P1Status):
+            self._port = {"baud": reading.baud or "not found", "bytes_in": reading.bytes_in}
             self._line_lost({WRONG_CRC: reading.bad_crc, WRONG_FORM: reading.bad_form, CUT_OFF: reading.cut})
         if not isinstance(reading, P1Piece):
             return []
@@ -78,6 +83,7 @@ class P1Desk(Desk):
             self._lost("pieces_lost", "a record of it did not arrive", self._pieces.lost - lost)
         if whole is None:
             return []
+        self._heard_s = now_s
         if reading.form == P1_FRAME:
             return self._take_frame(whole, time_s, now_s)
         try:
@@ -87,8 +93,17 @@ class P1Desk(Desk):
             return []
         return self._take_telegram(raw, time_s, now_s)
 
+    def next_deadline_s(self) -> float | None:
+        """As Desk: when the silence is worth a word."""
+        return None if self._heard_s is None else self._heard_s + SILENT_S
+
     def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
         """As Desk: what came by the host's own cable."""
+        if self._heard_s is None or (hello is None and self._cable is None):
+            self._heard_s = now_s  # a board that is not there is told of elsewhere
+        if now_s - self._heard_s >= SILENT_S:
+            self._heard_s = now_s
+            self._faults.append(("p1_silent", {"reason": _SILENT} | self._port))
         if self._cable is None:
             return [], []
         self._line_lost(self._cable.bad)
@@ -102,9 +117,8 @@ class P1Desk(Desk):
 
     def summary(self) -> dict[str, object]:
         """As Desk."""
-        counts = Counter(self._counts)
-        counts.update({f"bad_{key.replace(' ', '_')}": value for key, value in self._bad.items() if value})
-        return {f"p1_{key}": value for key, value in sorted(counts.items())}
+        counts = +self._counts + Counter({f"bad_{key.replace(' ', '_')}": count for key, count in self._bad.items()})
+        return {f"p1_{key}": counts[key] for key in sorted({"telegrams", *counts})}
 
     def warnings(self) -> list[Fault]:
         """As Desk."""
@@ -124,6 +138,7 @@ class P1Desk(Desk):
     # --- telegrams ---
 
     def _take_arrival(self, arrival: Arrival) -> list[Message]:
+        self._heard_s = arrival.time.mono_s
         offset_s = arrival.time.wall_s - arrival.time.mono_s
         if offset_s < self._offset_s - STEP_S:
             self._told.clock_set_back()  # no board may be there to notice

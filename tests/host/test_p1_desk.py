@@ -360,3 +360,17 @@ def test_a_host_clock_that_is_set_back_does_not_silence_the_cable():
         messages, _ = desk.desk.step(None, mono_s)
         seconds += [json.loads(one.payload)[0] - NOW_S for one in messages if '"W"' in one.payload][:1]
     assert seconds == [1, 2, -3600, -3599], "and nothing before the clock is set"
+
+
+def test_a_meter_that_is_silent_is_told_of_each_minute():
+    desk = Desk()
+    said = []
+    for now_s in range(0, 200, 10):
+        hello = None if now_s < 30 else HELLO
+        desk.desk.step(hello, float(now_s))
+        said += [now_s for event, _ in desk.reasons() if event == "p1_silent"]
+        assert desk.desk.next_deadline_s() > now_s
+        if now_s == 100:
+            desk.now_s = 90.0
+            desk.take(TELEGRAMS["dsmr5"])
+    assert said == [80, 160], "a minute behind the board, behind the telegram"
