@@ -13,11 +13,11 @@ from shared.terminal_records import P1_CRC_OK, P1_FRAME, P1_NO_CRC, P1_PIECE_BYT
 from .p1_finder import LineFinder
 
 _LOOK_MS = const(10)  # between two looks while the line is not yet known
-_POLL_MS = const(40)  # at 115200 baud 460 bytes
+_POLL_MS = const(60)  # at 115200 baud 690 bytes: a third of what the UART's buffer holds
 _OFF_MS = const(200)
 _PAUSE_MS = const(500)  # a line that has been quiet for so long has ended its telegram
 _LOST_MS = const(25000)  # without one good telegram: two that meters send each 10 s
-_CHUNK = const(512)  # bytes that are read at once
+_CHUNK = const(1024)  # bytes that are read at once
 _OUT_BYTES = const(2560)  # of head and registers; the richest telegram known makes 1.7 kB
 _REGISTERS, _TEXT = const(160), const(96)  # as shared/p1.py has them, and why
 _FRAME_BYTES = const(3072)  # an encrypted telegram has some 1100
@@ -166,6 +166,7 @@ class P1Port:
     def _send(self, form, left_out, data, send):
         t_us, number = self._clock.now_us(), self._telegrams & _U32
         pieces = -(-len(data) // P1_PIECE_BYTES)
+        data = memoryview(data)
         for piece in range(pieces):
-            at = piece * P1_PIECE_BYTES
-            send(P1_TELEGRAM, t_us, number, piece, pieces, form, left_out, memoryview(data)[at : at + P1_PIECE_BYTES])
+            send(P1_TELEGRAM, t_us, number, piece, pieces, form, left_out, data[:P1_PIECE_BYTES])
+            data = data[P1_PIECE_BYTES:]
