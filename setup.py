@@ -1,5 +1,5 @@
-"""Only what pyproject.toml can't say: the metering core is compiled with cffi."""
+"""Only what pyproject.toml can't say: the native cores are compiled with cffi."""
 
 from setuptools import setup
 
-setup(cffi_modules=["native/build_cffi.py:ffibuilder"])
+setup(cffi_modules=[f"native/build_cffi.py:{core}" for core in ("metering", "pulses", "telegram")])

@@ -32,6 +32,7 @@ IS_RP2350 = "RP2350" in sys.implementation._machine
 PULSE_REGISTERS = (
     (0x400B0028, 0xD0000004, 0x40028230, 0x40028248) if IS_RP2350 else (0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
 )
+IO_BANK0 = 0x40028000 if IS_RP2350 else 0x40014000
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
 
 
@@ -77,6 +78,26 @@ def pulse_inputs():
     return inputs
 
 
+def p1_port(clock):
+    """The smart meter's port. What only it needs is imported here: it takes memory."""
+    from meter.p1_port import P1Port
+    from pins import P1_REQUEST_GPIO, P1_RX_GPIO, P1_TX_GPIO
+
+    receive = machine.Pin(P1_RX_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)  # a port without a cable rests high
+    # 2048 bytes are 178 ms of the fastest meter: longer than the collector, or anything else, keeps this program waiting.
+    uart = machine.UART(1, tx=machine.Pin(P1_TX_GPIO), rx=receive, rxbuf=2048, txbuf=32)
+    request = machine.Pin(P1_REQUEST_GPIO, machine.Pin.OUT, value=0)
+    status = IO_BANK0 + 8 * P1_RX_GPIO  # GPIO_STATUS: bit 17 is the level at the pin, before any inversion
+
+    def set_line(baud, inverted):
+        uart.init(baudrate=baud, bits=8, parity=None, stop=1, invert=uart.INV_RX if inverted else 0)
+
+    def level():
+        return machine.mem32[status] >> 17 & 1
+
+    return P1Port(uart, set_line, level, request.value, clock, time.ticks_ms, time.ticks_diff)
+
+
 def main():
     clock = BoardClock(time.ticks_us, time.ticks_diff)
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
@@ -86,7 +107,8 @@ def main():
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    board = Board(identity(), Settings(), calibration, clock, sampler, inputs)
+    terminals = [(lambda settings: settings.p1, lambda: p1_port(clock))]
+    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
 
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()

@@ -1,13 +1,12 @@
-"""The C cores for CPython: setuptools compiles them into fluksometer._metering (setup.py). The bridge uses metering, tests both."""
+"""The native cores for CPython: setuptools compiles them into fluksometer._metering, ._pulses and ._telegram (setup.py). The
+bridge uses metering and telegram, the tests all."""
 
 from pathlib import Path
 
 from cffi import FFI
 
 # setuptools runs this file from the root of the checkout.
-FOLDERS = [Path("native/metering"), Path("native/pulses")]
-HEADERS = [folder / f"{folder.name}.h" for folder in FOLDERS]
-SOURCES = [FOLDERS[0] / "metering.c", FOLDERS[0] / "mains.c", FOLDERS[1] / "pulses.c"]
+NATIVE = Path("native")
 
 
 def declarations(header: str) -> str:
@@ -15,13 +14,21 @@ def declarations(header: str) -> str:
     return "\n".join(line for line in header.splitlines() if not line.startswith("#"))
 
 
-ffibuilder = FFI()
-for path in HEADERS:
-    ffibuilder.cdef(declarations(path.read_text(encoding="utf-8")))
-ffibuilder.set_source(
-    "fluksometer._metering",
-    "\n".join(f'#include "{path.name}"' for path in HEADERS),
-    sources=[str(source) for source in SOURCES],
-    include_dirs=[str(folder) for folder in FOLDERS],
-    extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
-)
+def builder(module: str, sources: list[str]) -> FFI:
+    """What compiles one core: native/MODULE with its header MODULE.h."""
+    folder = NATIVE / module
+    ffi = FFI()
+    ffi.cdef(declarations((folder / f"{module}.h").read_text(encoding="utf-8")))
+    ffi.set_source(
+        f"fluksometer._{module}",
+        f'#include "{module}.h"',
+        sources=[str(folder / source) for source in sources],
+        include_dirs=[str(folder)],
+        extra_compile_args=["-std=c99", "-O2", "-Wall", "-Wextra"],
+    )
+    return ffi
+
+
+metering = builder("metering", ["metering.c", "mains.c"])
+pulses = builder("pulses", ["pulses.c"])
+telegram = builder("telegram", ["telegram.c"])

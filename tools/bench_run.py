@@ -13,6 +13,7 @@ from pathlib import Path
 
 import native_through_cffi
 from accuracy_waves import Figure
+from bench_fuzz import figures as fuzz_figures
 from bench_metering import figures
 from bench_programs import PAIRS, PLAIN, READY, VIPER
 from bench_pulses import EDGES_HOUSE, edge_costs
@@ -203,11 +204,18 @@ def bench_pulses(folder: Path, full: bool) -> None:
         judge("pulses", figure)
 
 
+def bench_fuzz(folder: Path, full: bool) -> None:
+    """Damaged bytes through the decoders of everything that comes from outside."""
+    for figure in fuzz_figures(full):
+        judge("fuzz", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
     "metering": bench_metering,
     "pulses": bench_pulses,
+    "fuzz": bench_fuzz,
 }
 
 
@@ -221,7 +229,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds",
+        "more seeds, 10^8 fuzzed bytes",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

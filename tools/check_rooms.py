@@ -9,12 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 STANDARD = set(sys.stdlib_module_names)
+NATIVE = {"metering", "pulses", "telegram"}
 MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 
 # Board: what a file of each room may import beside its own room.
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
-    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython", "metering", "pulses"},
+    "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython"} | NATIVE,
     "": {"meter", "shared", "pins", "pulses"}
     | MICROPYTHON
     | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
@@ -25,10 +26,11 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "whole_file", "config_pulses"},
+    | {"config_sensors", "config_values", "config_pulses", "config_p1", "p1_keys"}
+    | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage"},
     {"adapters", "web"},
-    {"calibrator", "capture_desk", "linearity_tables", "live_recording"},
+    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "p1_desk"},
     {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MPREMOTE = Path(sys.executable).with_name("mpremote")
-NATIVE_MODULES = ("metering", "pulses")
+NATIVE_MODULES = ("metering", "pulses", "telegram")
 OUR_FOLDERS = ("shared", "meter")  # on the board these hold nothing but ours: what is not in the plan goes
 LOOKED_INTO = (*OUR_FOLDERS, "lib")
 OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file system, and .mpy 6.3

@@ -22,8 +22,8 @@ def seal(kind, seq, payload):
     """Record as bytes: kind u8, seq u32, payload, CRC-32 of all that."""
     if len(payload) > MAX_PAYLOAD:
         raise FrameError("payload: 0..%d bytes" % MAX_PAYLOAD)
-    body = struct.pack(_HEAD, kind, seq) + payload
-    return body + struct.pack("<I", crc32(body))
+    head = struct.pack(_HEAD, kind, seq)
+    return b"".join((head, payload, struct.pack("<I", crc32(payload, crc32(head)))))
 
 
 def unseal(sealed):
@@ -41,10 +41,12 @@ def to_host(sealed):
     """Envelope towards the host: COBS between two zero bytes, so that text before or after it never harms it."""
     out = bytearray(1)
     for block in sealed.split(b"\x00"):
-        while len(block) >= 254:
-            out.append(255)
-            out += block[:254]
-            block = block[254:]
+        if len(block) >= 254:
+            block = memoryview(block)  # each copy of a long record costs the chip a search for memory
+            while len(block) >= 254:
+                out.append(255)
+                out += block[:254]
+                block = block[254:]
         out.append(len(block) + 1)
         out += block
     out.append(0)

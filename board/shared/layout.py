@@ -27,7 +27,7 @@ class Layout:
         payload = struct.pack(self.format, *values[:count])
         if not self.tail:
             return payload
-        return payload + (values[count].encode() if self.text else bytes(values[count]))
+        return payload + (values[count].encode() if self.text else values[count])
 
     def unpack(self, payload):
         """Values of a payload in the order of the fields (tail last, as str or bytes); RangeError when it does not fit."""

@@ -4,8 +4,6 @@
 # held, its registers are kept, and they are handed out at "!" when the CRC is right. Nothing of a damaged telegram gets out.
 # Encrypted frames (DLMS general-glo-ciphering, first byte 0xDB) are found by their length and handed out whole and unread.
 from ._compat import const
-from .crc16 import crc16
-from .p1_lines import Lines
 
 MAX_HEAD = const(80)  # bytes of the first line
 MAX_LINE = const(2100)  # bytes; the longest line of the standards is a text of 1024 characters in hex: 2063 bytes
@@ -28,13 +26,12 @@ _FRAME_LEAST = const(31)  # head, invocation counter, one byte, tag of 12
 
 _HEX = b"0123456789abcdefABCDEF"
 _ALPHANUMERIC = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# A telegram with one of these comes from a meter that sends a CRC: without one it is damaged. DSMR P1 4.0, 5.2 and 6.12.
-_SINCE_CRC = ("0-0:1.0.0", "1-3:0.2.8", "0-0:96.1.4")
 
 
 class Telegram:
-    """A telegram that may be trusted. head: identification without "/"; crc: OK or NONE; registers: see p1_lines;
-    left_out: lines, texts and registers that were not understood or did not fit (nothing is ever cut short)."""
+    """A telegram that may be trusted. head: identification without "/"; crc: OK or NONE; registers: as the body
+    keeps them (p1_body: see p1_lines); left_out: lines, texts and registers that were not understood or did not fit
+    (nothing is ever cut short)."""
 
     def __init__(self, head, crc, registers, left_out):
         self.head = head
@@ -54,13 +51,17 @@ class Parser:
     """Push bytes as they come, get telegrams and frames as they end. Memory is bounded; nothing raises on any input.
 
     max_registers, max_text: what a telegram may hold beside its one line; the rest is left out and counted.
-    crc16: for a board that has a faster one.
+    max_frame: bytes of the longest frame that is looked at.
+    body: what reads a telegram's lines, where there is something faster than p1_body.Body.
     """
 
-    def __init__(self, max_registers=MAX_REGISTERS, max_text=MAX_TEXT, crc16=crc16):
-        self._max_registers = max_registers
-        self._max_text = max_text
-        self._crc16 = crc16
+    def __init__(self, max_registers=MAX_REGISTERS, max_text=MAX_TEXT, max_frame=MAX_FRAME, body=None):
+        if body is None:
+            from .p1_body import Body  # here: a board that brings its own saves the memory
+
+            body = Body(max_registers, max_text)
+        self._body = body
+        self._max_frame = max_frame
         self.bad_crc = 0  # telegrams whose CRC is wrong, or missing where the meter sends one
         self.bad_form = 0  # telegrams without CRC that have a line nobody understands, or no register
         self.cut = 0  # telegrams and frames that began and never ended
@@ -119,7 +120,7 @@ class Parser:
             held.append(data[at])
             return at + 1
         size = _FRAME_REST + (held[11] << 8) + held[12]
-        if not _FRAME_LEAST <= size <= MAX_FRAME:
+        if not _FRAME_LEAST <= size <= self._max_frame:
             self._no_frame()
             return at
         end = min(at + size - len(held), len(data))
@@ -139,7 +140,7 @@ class Parser:
         part = data[at : end if end >= 0 else at + MAX_HEAD]
         slash = part.find(b"/")
         self._held += part if slash < 0 else part[:slash]
-        if len(self._held) > MAX_HEAD or not _is_text(bytes(self._held).strip(b"\r")):
+        if len(self._held) > MAX_HEAD or not is_text(bytes(self._held).strip(b"\r")):
             self._forget()  # noise; what came with it may begin something
             return at
         if slash >= 0:  # no identification has one: begin anew
@@ -152,12 +153,13 @@ class Parser:
         return at + len(part) + (end >= 0)
 
     def _line(self, data, at, done):
+        if not self._held:
+            at = self._body.read(data, at)
         end = data.find(b"\n", at, at + MAX_LINE) + 1
         stop = end or min(len(data), at + MAX_LINE)
         self._held += data[at:stop]
         if len(self._held) > MAX_LINE:
-            self._crc = self._crc16(self._crc, self._held)
-            self._strange += 1
+            self._body.skip(self._held, 1)
             self._held = bytearray()
             self._state = _LINE if end else _LONG
         elif end:
@@ -173,7 +175,7 @@ class Parser:
             self.cut += 1
             self._forget()
             return slash
-        self._crc = self._crc16(self._crc, data[at:stop])
+        self._body.skip(data[at:stop], 0)
         if end:
             self._state = _LINE
         return stop
@@ -186,73 +188,46 @@ class Parser:
         elif line[:1] == b"!":
             self._end(line, done)
         else:
-            self._crc = self._crc16(self._crc, line)
-            self._read(line.strip(b"\r\n"))
-
-    def _read(self, text):
-        if not text:
-            return
-        if self._lines.open and text[:1] != b"(":
-            self._strange += 1  # a reading without its value
-        try:
-            if not _is_text(text):
-                raise ValueError
-            registers = self._lines.read(text)
-        except ValueError:
-            self._strange += 1
-            return
-        for register in registers:
-            code, value, unit, stamp, _ = register
-            if code in _SINCE_CRC or (stamp and len(stamp) == 13):
-                self._crc_due = True
-            if len(self._registers) >= self._max_registers or (unit is None and len(value) > self._max_text):
-                self._too_much += 1
-            else:
-                self._registers.append(register)
+            self._body.line(line)
 
     def _end(self, line, done):
-        crc, verdict = self._crc16(self._crc, b"!"), None
+        crc, crc_due, count, strange, too_much = self._body.end()
+        verdict = None
         digits = line[1:].strip(b"\r\n\0 ")
-        if digits or self._crc_due:
+        if digits or crc_due:
             if _hex(digits) == crc:
                 verdict = OK
             else:
                 self.bad_crc += 1
-        elif self._strange or self._lines.open or not self._registers:
+        elif strange or not count:
             self.bad_form += 1
         else:
             verdict = NONE
         if verdict:
-            left_out = self._strange + self._too_much + self._lines.open
-            done.append(Telegram(self._head, verdict, self._registers, left_out))
+            done.append(Telegram(self._head, verdict, self._body.registers(), strange + too_much))
         self._forget()
 
     def _begin(self, line):
         self._forget()
         self._state = _LINE
         self._head = str(bytes(line[1:]).strip(b"\r\n"), "utf-8")
-        self._crc = self._crc16(0, line)
+        self._body.begin(line)
 
     def _forget(self):
         self._state = _SEARCH
         self._held = bytearray()  # of one line, or of one frame
         self._head = ""
-        self._crc = 0
-        self._crc_due = False  # the telegram has something that came with the CRC
-        self._strange = 0  # lines that were not understood
-        self._too_much = 0  # texts and registers that did not fit
-        self._registers = []
-        self._lines = Lines()
 
 
-def _is_text(text):
+def is_text(text):
+    """Whether bytes are printable ASCII."""
     return not text or (min(text) >= 32 and max(text) < 127)
 
 
 def _is_head(line):
     # "/", three letters of the maker, a character for the speed, identification: IEC 62056-21, 6.3.2
     line = bytes(line).strip(b"\r")
-    return 5 <= len(line) <= MAX_HEAD and not line[1:5].strip(_ALPHANUMERIC) and _is_text(line)
+    return 5 <= len(line) <= MAX_HEAD and not line[1:5].strip(_ALPHANUMERIC) and is_text(line)
 
 
 def _hex(digits):

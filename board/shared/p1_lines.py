@@ -12,6 +12,7 @@
 from ._compat import const
 
 _MOST_DIGITS = const(18)  # of a number: its thousandths fit 64 bits signed
+_MAX_UNIT = const(16)  # characters: IEC 62056-21, 6.3.2
 _CODE_CHARACTERS = b"0123456789ABCDEFLP.:-*"
 _BARE_UNIT = b"kW"  # Iskra 2M550E-1011 leaves the * away: (00.820kW)
 Register = tuple  # of five, as above
@@ -80,7 +81,7 @@ class Lines:
     def _two_lines(self, groups):
         # (stamp)(status)(minutes)(count)(code of the value)(unit), then (value) on the next line: DSMR P1 3.0, 5.12
         stamp = str(groups[0], "utf-8") if is_stamp(groups[0]) else None
-        code, unit = code_of(groups[4]), str(groups[5], "utf-8")
+        code, unit = code_of(groups[4]), _unit(groups[5])
         if len(groups) == 7:
             return [(code, thousandths(groups[6]), unit, stamp, None)]
         self._half = (code, unit, stamp)
@@ -93,6 +94,12 @@ def _plain(text):
     return str(text, "utf-8")
 
 
+def _unit(text):
+    if len(text) > _MAX_UNIT:
+        raise ValueError
+    return _plain(text)
+
+
 def _number(text):
     # (thousandths, unit), or None where there is no unit
     number, star, unit = text.partition(b"*")
@@ -100,7 +107,7 @@ def _number(text):
         if text[-2:] != _BARE_UNIT or not text[:1].isdigit():
             return None
         number, unit = text[:-2], _BARE_UNIT
-    return thousandths(number), _plain(unit)
+    return thousandths(number), _unit(unit)
 
 
 def _single(code, text):

@@ -26,12 +26,13 @@ def run(arguments: Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from fluksometer.config import read_config, read_login
+    from fluksometer.config import read_config, read_login, read_p1_keys
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.linearity_tables import tables_by_chip
 
     config = read_config(arguments.config)
     read_login(config, arguments.config)
+    read_p1_keys(config, arguments.config)
     tables_by_chip(config.board.linearity, arguments.config)
     sensors = config.sensors(lambda *_: "0" * 32)
     measured = any(one.enabled and one.sensor_class is SensorClass.VOLTAGE for one in sensors)
@@ -59,7 +60,8 @@ def _scale(sensor: "Sensor", measured: bool) -> str:
     if sensor.phases != "1p":
         rule = "" if sensor.rule == "closed-form" else f", rule {sensor.rule}"
         return f"{len(sensor.ports)} x {clamp} at {sensor.voltage_v} V, {sensor.phases}{rule}"
-    return f"{clamp}, {sensor.direction}" if measured else f"{clamp} at {sensor.voltage_v} V"
+    line = f", or as told of L{sensor.p1_phase}" if sensor.p1_phase else ""
+    return f"{clamp}, {sensor.direction}" if measured else f"{clamp} at {sensor.voltage_v} V{line}"
 
 
 COMMAND = Command(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_values import matching, one_of, that, within
@@ -16,6 +17,7 @@ from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml
+from fluksometer.p1_keys import P1Keys, read_keys
 from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ
 
 _PASSWORD_MOST = 1024  # characters
@@ -80,6 +82,7 @@ class Config(Table):
     device: DeviceTable = DeviceTable()
     board: BoardTable = BoardTable()
     mqtt: MqttTable = MqttTable()
+    p1: P1Table | None = None
     sensor: list[SensorTable]
 
     @classmethod
@@ -90,6 +93,7 @@ class Config(Table):
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        faults += p1_faults(values.get("p1"), sensors)
         return faults + _model_faults(values.get("board"), sensors)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
@@ -113,6 +117,7 @@ class Config(Table):
             **self._pulse_limits_us(),
             voltage_port=masks[SensorClass.VOLTAGE].bit_length(),
             pairs=pairs_mask(enabled),
+            p1=int(self.p1 is not None and self.p1.on_board),
         )
 
     def _pulse_limits_us(self) -> dict[str, int]:
@@ -157,6 +162,18 @@ def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
     if not password or "\n" in password or len(password) > _PASSWORD_MOST:
         raise FileFaults(str(source), [f"mqtt.password_file: {path} must hold one line, the password"])
     return config.mqtt.username, password
+
+
+def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
+    """What opens the smart meter's telegrams; None where they are not encrypted. Paths as for the password file."""
+    p1 = config.p1
+    if p1 is None or p1.key_file is None:
+        return None
+    second = p1.authentication_key_file
+    return read_keys(
+        _beside(source, "p1.key_file", p1.key_file),
+        _beside(source, "p1.authentication_key_file", second) if second else None,
+    )
 
 
 # --- faults between keys ---

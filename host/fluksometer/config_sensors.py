@@ -20,7 +20,7 @@ PULSE_PORTS: Final = range(2, 6)
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEYS: Final = {
-    SensorClass.ANALOG: ("clamp_a", "model", "voltage_v", "phases", "rule", "further_ports", "direction"),
+    SensorClass.ANALOG: ("clamp_a", "model", "voltage_v", "phases", "rule", "further_ports", "direction", "p1_phase"),
     SensorClass.VOLTAGE: ("adapter_v",),
     SensorClass.PULSE: ("constant", "preset", "min_width_ms", "min_gap_ms"),
 }
@@ -54,6 +54,7 @@ class SensorTable(Table):
     clamp_milli: Annotated[int, BeforeValidator(thousandths("0.1", "10000"))] | None = Field(None, alias="clamp_a")
     model: Annotated[str, AfterValidator(known_model)] | None = None
     voltage_v: Annotated[int, AfterValidator(within(1, 999))] | None = None
+    p1_phase: Annotated[int, AfterValidator(within(1, 3))] | None = None
     further_ports: list[Annotated[int, AfterValidator(within(1, 3))]] = Field(default_factory=list)
     phases: Phases = "1p"
     rule: Rule = "closed-form"
@@ -113,6 +114,7 @@ class SensorTable(Table):
             further_ports=tuple(self.further_ports),
             clamp_a=self.clamp_a,
             voltage_v=int(voltage_v),
+            p1_phase=self.p1_phase or 0,
             phases=self.phases,
             rule=self.rule,
             direction=self.direction,

@@ -35,6 +35,10 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
+# [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
+# port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
+# key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits
+
 # Ports 1 to 3 take clamps or one voltage, ports 2 to 5 pulses.
 [[sensor]]
 port = 1

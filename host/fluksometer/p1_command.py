@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fluksometer.command import Command
 from fluksometer.errors import Failure
+from fluksometer.p1_keys import key_of, read_key
 
 if TYPE_CHECKING:
     from fluksometer.domain.p1 import Entry, Register, Telegram
@@ -44,7 +45,6 @@ examples:
   stty -F /dev/ttyUSB0 115200 raw -echo; fluksometer p1 /dev/ttyUSB0
   fluksometer p1 --key-file smarty.key < capture.bin"""
 _CHUNK_BYTES = 4096
-_LONGEST_KEY_FILE = 1000
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -118,33 +118,17 @@ def _open(path: Path | None, stack: ExitStack) -> BufferedReader:
 
 
 def _key(text: str) -> bytes:
-    digits = text.replace(" ", "")
     try:
-        key = bytes.fromhex(digits)
-    except ValueError:
-        key = b""
-    if len(key) != 16:
-        raise ArgumentTypeError("a key is 32 hex digits")  # and is not repeated here
-    return key
+        return key_of(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error  # which does not repeat the key
 
 
 def _decrypt(arguments: Namespace) -> "Decrypt | None":
     from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
 
-    key = arguments.key if arguments.key_file is None else _key_of(arguments.key_file)
+    key = arguments.key if arguments.key_file is None else read_key(arguments.key_file)
     return None if key is None else decrypter(key, arguments.authentication_key or LUXEMBOURG_AUTHENTICATION_KEY)
-
-
-def _key_of(path: Path) -> bytes:
-    from fluksometer.faults import FileFaults
-
-    try:
-        with path.open("rb") as file:
-            return _key(file.read(_LONGEST_KEY_FILE).decode("ascii").strip())
-    except OSError as error:
-        raise FileFaults(str(path), [f"cannot be read: {error.strerror}"]) from error
-    except (UnicodeDecodeError, ArgumentTypeError) as error:
-        raise FileFaults(str(path), ["holds no key: a key is 32 hex digits"]) from error
 
 
 def record(telegram: "Telegram", *, net: bool = False) -> dict[str, Any]:

@@ -267,6 +267,8 @@ class Bridge:
             case WindowClosed(hello=hello, window=window):
                 self._observe(window.t_us)
                 self._gap_samples[window.port] = window.gap_samples
+                now_s = host_time().mono_s
+                self._bank.told_v = {line: v for desk in self._desks for line, v in desk.voltages(now_s).items()}
                 end_s = self._clock.utc_s(window.t_us)
                 self._publish_all(self._bank.take_window(hello, window, end_s))
                 if end_s is not None:
@@ -324,6 +326,8 @@ class Bridge:
             self._publish_all(messages)
             for one in asks:
                 self._session.send(one)
+            for event, fields in desk.warnings():
+                self._event_log.warn(event, fields)
 
     def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
         table = self._calibrator.table(hello)
@@ -383,5 +387,6 @@ def _describe(sensor: Sensor) -> dict[str, object]:
         return fields | {"adapter_v": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
         clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
         return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
     return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -2,7 +2,8 @@
 import gc
 import os
 
-from shared.p1 import MAX_FRAME, MAX_LINE, MAX_REGISTERS, NONE, OK, Frame, Parser, Telegram, crc16
+from shared.crc16 import crc16
+from shared.p1 import MAX_FRAME, MAX_LINE, MAX_REGISTERS, NONE, OK, Frame, Parser, Telegram
 
 _VECTORS = __file__.rsplit("/", 2)[0] + "/vectors/p1/"
 

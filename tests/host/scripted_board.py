@@ -8,8 +8,11 @@ import threading
 import time
 import tty
 from array import array
+from dataclasses import astuple
 from pathlib import Path
 from zlib import crc32
+
+from host.p1_vectors import p1_pieces
 
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.shared import frame, records, terminal_records
@@ -90,6 +93,12 @@ class ScriptedBoard:
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
         values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0, 0)
         self.send(records.PULSE.kind, records.PULSE.pack(*values))
+
+    def meter(self, sent: bytes, number: int, wall_s: float | None = None) -> None:
+        """A smart meter's telegram or encrypted frame, in pieces."""
+        t_us = self.t_us(wall_s)
+        for piece in p1_pieces(sent, number, t_us):
+            self.send(terminal_records.P1_TELEGRAM.kind, terminal_records.P1_TELEGRAM.pack(*astuple(piece)))
 
     def log(self, text: str) -> None:
         self.send(records.LOG.kind, records.LOG.pack(records.LOG_WARNING, self.t_us(), text))

@@ -10,19 +10,21 @@ from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, SensorTable
-from fluksometer.domain import topics
+from fluksometer.config_p1 import P1Table
+from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
 from fluksometer.domain.captures import Capture, Request, answer
 from fluksometer.domain.meters import InputCalibration
 from fluksometer.domain.readings import RawCodes
 from fluksometer.domain.sensors import SensorClass
+from fluksometer.domain.told import ToldSensor
 from fluksometer.faults import check_values, parse_toml
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 CALIBRATION = (ROOT / "docs" / "calibration.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
-TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "sensor": SensorTable}
+TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "p1": P1Table, "sensor": SensorTable}
 
 
 def test_every_table_is_described():
@@ -56,7 +58,16 @@ def test_every_key_of_the_published_configuration_is_described():
     voltage = make_sensor(sensor_class=SensorClass.VOLTAGE, adapter_v=400)
     sensors = [make_sensor(), make_pulse_sensor(), voltage]
     main = topics._main("", "0.1", None)
-    for section in [main, *(topics._section(sensor) for sensor in sensors)]:
+    told = ToldSensor(
+        sensor_id="0" * 32,
+        sensor_class="cosem",
+        kind="gas",
+        function="P1 gas",
+        unit="L",
+        counts=True,
+        more=(("meter", "G1"),),
+    )
+    for section in [main, *(topics._section(sensor) for sensor in sensors), told.section()]:
         for key in section:
             assert f"`{key}`" in MQTT, key
 
@@ -90,3 +101,11 @@ def test_the_answers_to_requests_are_described():
     for port, example in ((0, waveform), (1, harmonics)):
         found = answer(Request(port), capture, {1: make_sensor()}, {1: InputCalibration()}, IDENTITY, "d" * 32)
         assert list(json.loads(found.payload)) == list(example)
+
+
+def test_every_sensor_of_the_smart_meter_is_described():
+    page = (ROOT / "docs/p1.md").read_text()
+    for known in p1_sensors._REGISTERS.values():
+        assert f"`{re.sub(' L[123]$', ' L1', known.what)}`" in page, known
+    for desk_count in re.findall(r'_(?:lost\("|counts\[")(\w+)', (ROOT / "host/fluksometer/p1_desk.py").read_text()):
+        assert f"`p1_{desk_count}`" in page, desk_count

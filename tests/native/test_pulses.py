@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fluksometer._metering import ffi, lib
+from fluksometer._pulses import ffi, lib
 
 PINS = (2, 3, 4, 5)
 Edges = list[tuple[int, int]]

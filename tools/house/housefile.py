@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, Strict, field_validator, model_validator
 
 from fluksometer.faults import FileFaults, Table, read_toml
+from house.p1_table import P1
 from house.wiring import CLAMP_GPIO, PULSE_GPIO
 
 Steps = tuple[tuple[float, float], ...]
@@ -177,12 +178,6 @@ class Pulse(Table):
         return self
 
 
-class P1(Table):
-    """The smart meter's port. Its dialects are those of the countries' P1 companion standards."""
-
-    dialect: Literal["dsmr2", "dsmr4", "dsmr5", "belgium", "luxembourg", "sweden"] = "dsmr5"
-
-
 class Kube(Table):
     """A radio node: its id on the air and what it measures."""
 
@@ -260,7 +255,7 @@ def _numbers(values: dict[str, Any], table: str, key: str) -> list[int]:
 def warnings(house: House) -> list[str]:
     """What a person should know about this house before it runs: what clips, and what is not simulated yet."""
     lines = [line for clamp in house.clamp if (line := _clipping(clamp, house.converter.offset_lsb))]
-    for name, given in (("p1", house.p1), ("kube", house.kube), ("faults", house.faults)):
+    for name, given in (("kube", house.kube), ("faults", house.faults)):
         if given:
             lines.append(f"{name}: accepted, but not simulated yet")
     return lines

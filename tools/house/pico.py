@@ -19,6 +19,7 @@ from house.console import MemoryConsole
 from house.converter import HouseSource
 from house.flashfile import FS_BLOCK_BYTES, FS_BLOCKS, FS_START, FlashFile
 from house.housefile import House
+from house.p1_meter import Meter, P1Port
 from house.pulses import PulseLine
 
 CORE_HZ: Final = 125_000_000
@@ -131,6 +132,7 @@ class EmulatedPico:
         mends.unique_id(self.mcu, sha256(f"emulated Pico {house.converter.seed}".encode()).digest()[:8])
         self.burst = None if exact else BurstConverter(self.mcu, source)
         self._lines = [PulseLine(self.mcu, pulse) for pulse in house.pulse]
+        self.p1 = P1Port(self.mcu, Meter(house)) if house.p1 is not None else None
 
     # --- what a test looks at ---
 

@@ -10,3 +10,10 @@ ADC_CHANNEL: Final = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
 
 PULSE_GPIO: Final = {2: 2, 3: 3, 4: 4, 5: 5}
 """Pulse port to GPIO: active low (a reed or an open collector to ground), held up by the board's own pull-up."""
+
+P1_UART: Final = 1
+P1_RX_GPIO: Final = 9
+"""The smart meter's data come in here."""
+
+P1_REQUEST_GPIO: Final = 7
+"""High while the board asks the smart meter for telegrams."""

@@ -49,6 +49,7 @@ class Moment:
     frequency_hz: float = NOMINAL_HZ  # of the mains: of these windows, or the last one known
     windows: dict[int, ClampWindow] = field(default_factory=dict)
     pairs: dict[PairPorts, PairWindow] = field(default_factory=dict)
+    told_v: Mapping[int, Fraction] = field(default_factory=dict)  # voltage by line, as the smart meter tells it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,8 @@ def _noise_charge(window: ClampWindow, calibration: InputCalibration, rate_hz: i
 
 
 class ApparentMeter:
-    """Current x assumed voltage of one clamp, or of one clamp a phase: apparent power, direction unknown.
+    """Current x voltage of one clamp, or of one clamp a phase: apparent power, direction unknown. The voltage is the configured
+    one, or that of its line while the smart meter tells it: growth of the board's charge counts at the voltage now in force.
 
     What is shown as zero is not counted: a floor 1 % too low would fill a counter with 8 kWh a year. Growth beyond one window's
     came with records that were lost. The board's charge may fall where noise is a little below its floor: that is no fault,
@@ -130,14 +132,15 @@ class ApparentMeter:
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Apparent power in W, as Meter."""
-        clamp_a, voltage_v = self._sensor.clamp_a, self._sensor.voltage_v
+        clamp_a = self._sensor.clamp_a
+        voltage_v = moment.told_v.get(self._sensor.p1_phase, self._sensor.voltage_v)
         unit_uwh = uwh_per_charge(clamp_a=clamp_a, voltage_v=voltage_v)
         shown_w = 0.0
         for port in self.ports:
             window, calibration = moment.windows[port], calibrations[port]
             grown, self._charge[port] = window.charge - self._charge[port], window.charge
             shown_a = _shown_a(window, calibration, clamp_a)
-            shown_w += shown_a * voltage_v
+            shown_w += shown_a * float(voltage_v)
             if shown_a > 0 or abs(grown) > _noise_charge(window, calibration, moment.rate_hz):
                 self.total.add(grown * unit_uwh * calibration.gain)
         return shown_w

@@ -7,7 +7,8 @@ phase are counters of their own; the one netted counter of the original Fluksome
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from fluksometer.shared.p1 import Telegram as RawTelegram
 from fluksometer.shared.p1_lines import Register as RawRegister
@@ -18,6 +19,9 @@ from .p1_dialect import TARIFF_NAMES, dialect
 from .p1_time import CENTRAL_EUROPE_H, utc
 
 Direction = Literal["import", "export"]
+
+# What is done with the values of a code: digits without a unit are a number, or a text; or the value goes into a list.
+_COUNT, _TEXT, _DEVICE, _PEAK, _FAILURE = range(5)
 
 _PEAKS, _FAILURES = "0-0:98.1.0", "1-0:99.97.0"
 _IDS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "0-0:0.0.0", "1-0:0.0.0")
@@ -44,8 +48,7 @@ _UWH_PER_MILLI = {"Wh": 1_000, "kWh": 1_000_000, "MWh": 1_000_000_000}
 _MW_PER_MILLI = {"W": 1, "kW": 1_000}  # milliwatts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
+class Register(NamedTuple):
     """One value of the electricity meter: a number (``milli``, with or without unit) or a text."""
 
     milli: int | None = None
@@ -85,8 +88,7 @@ class Entry:
     unit: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telegram:
+class Telegram(NamedTuple):
     """What one telegram says."""
 
     dialect: str
@@ -160,12 +162,25 @@ class Telegram:
 def read(raw: RawTelegram, winter_h: int = CENTRAL_EUROPE_H) -> Telegram:
     """What a telegram says. ``winter_h``: hours that winter time is before UTC where the meter is."""
     registers: dict[str, Register] = {}
-    for code, value, unit, stamp, _ in raw.registers:
-        if code not in (_PEAKS, _FAILURES) and not is_of_device(code):
-            registers.setdefault(code, _register(code, value, unit, utc(stamp, winter_h)))
-    texts = {code: value for code, value, _, _, _ in raw.registers if isinstance(value, str)}
-    name = dialect(texts, {code: unit for code, _, unit, _, _ in raw.registers})
-    peaks = _entries(raw.registers, _PEAKS, winter_h)
+    texts: dict[str, str] = {}
+    units: dict[str, str | None] = {}
+    lists: tuple[list[RawRegister], ...] = ([], [], [], [], [])
+    for one in raw.registers:
+        code, value, unit, stamp, _ = one
+        units[code] = unit
+        if isinstance(value, str):
+            texts[code] = value
+        role = _role(code)
+        if role > _TEXT:
+            lists[role].append(one)
+        elif code not in registers:
+            time = utc(stamp, winter_h) if stamp else None
+            if isinstance(value, int):
+                registers[code] = Register(value, None, unit, time)
+            else:
+                registers[code] = Register(None, value, None, time) if role == _TEXT else _count(value, time)
+    name = dialect(texts, units)
+    peaks = _entries(lists[_PEAK], winter_h)
     return Telegram(
         dialect=name,
         head=raw.head,
@@ -173,30 +188,37 @@ def read(raw: RawTelegram, winter_h: int = CENTRAL_EUROPE_H) -> Telegram:
         time=utc(texts.get("0-0:1.0.0"), winter_h),
         crc=raw.crc,
         registers=registers,
-        devices=devices(raw.registers, winter_h),
+        devices=devices(tuple(lists[_DEVICE]), winter_h),
         peaks=peaks if name != "hungary" else (),
-        failures=_entries(raw.registers, _FAILURES, winter_h),
+        failures=_entries(lists[_FAILURE], winter_h),
         month_end=peaks if name == "hungary" else (),
         left_out=raw.left_out,
     )
 
 
-def _register(code: str, value: int | str, unit: str | None, time: datetime | None) -> Register:
-    if isinstance(value, int):
-        return Register(milli=value, unit=unit, time=time)
-    if not code.partition(":")[2].startswith(_TEXTS):
-        try:
-            return Register(milli=thousandths(value.encode()), time=time)
-        except ValueError:
-            pass
-    return Register(text=value, time=time)
+@lru_cache(maxsize=1024)  # a meter sends the same codes in each telegram
+def _role(code: str) -> int:
+    if code in (_PEAKS, _FAILURES):
+        return _PEAK if code == _PEAKS else _FAILURE
+    if is_of_device(code):
+        return _DEVICE
+    return _TEXT if code.partition(":")[2].startswith(_TEXTS) else _COUNT
 
 
-def _entries(registers: Sequence[RawRegister], wanted: str, winter_h: int) -> tuple[Entry, ...]:
+def _count(value: str, time: datetime | None) -> Register:
+    if value.isdecimal() and len(value) < 10:  # most are
+        return Register(int(value) * 1000, None, None, time)
+    try:
+        return Register(thousandths(value.encode()), None, None, time)
+    except ValueError:
+        return Register(None, value, None, time)
+
+
+def _entries(registers: Sequence[RawRegister], winter_h: int) -> tuple[Entry, ...]:
     return tuple(
         Entry(time=utc(stamp, winter_h), closed=utc(before, winter_h), milli=value, unit=unit)
-        for code, value, unit, stamp, before in registers
-        if code == wanted and isinstance(value, int)
+        for _, value, unit, stamp, before in registers
+        if isinstance(value, int)
     )
 
 

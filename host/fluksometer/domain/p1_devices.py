@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from fluksometer.shared.p1_lines import Register as RawRegister
 
@@ -57,7 +58,8 @@ def is_of_device(code: str) -> bool:
     return code[:2] == "0-" and code[2:4] != "0:" and code.partition(":")[2].startswith(("24.", "96.1."))
 
 
-def devices(registers: Iterable[RawRegister], winter_h: int) -> tuple[Device, ...]:
+@lru_cache(maxsize=64)  # most telegrams say of them what the one before said
+def devices(registers: tuple[RawRegister, ...], winter_h: int) -> tuple[Device, ...]:
     """The devices of a telegram, by channel."""
     channels: dict[int, list[RawRegister]] = defaultdict(list)
     for register in registers:

@@ -5,15 +5,18 @@ meters say W all year, and mean it.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from fluksometer.shared.p1_lines import is_stamp
 
 CENTRAL_EUROPE_H = 1  # winter time before UTC
 
+_HOUR = timedelta(hours=1)
 # Clocks that were never set begin in 1970, 2000 or at a month 25; the first P1 ports are of 2008.
 _YEARS = range(2008, 2070)
 
 
+@lru_cache(maxsize=1024)  # of the clock each is new, but lists and devices repeat theirs in each telegram
 def utc(stamp: str | None, winter_h: int = CENTRAL_EUROPE_H) -> datetime | None:
     """The moment of a stamp; None when there is none, when it does not exist, or when the clock was never set.
 
@@ -22,16 +25,18 @@ def utc(stamp: str | None, winter_h: int = CENTRAL_EUROPE_H) -> datetime | None:
     """
     if stamp is None or not is_stamp(stamp.encode()):
         return None
-    year, month, day, hour, minute, second = (int(stamp[at : at + 2]) for at in range(0, 12, 2))
-    if 2000 + year not in _YEARS:
+    year = 2000 + int(stamp[:2])
+    if year not in _YEARS:
         return None
+    rest = int(stamp[2:4]), int(stamp[4:6]), int(stamp[6:8]), int(stamp[8:10]), int(stamp[10:12])
     try:
-        winter = datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC) - timedelta(hours=winter_h)
+        winter = datetime(year, *rest, tzinfo=UTC) - timedelta(hours=winter_h)
     except ValueError:
         return None
-    summer = winter - timedelta(hours=1)
-    is_summer = stamp[12:] == "S" or (not stamp[12:] and _in_summer(summer))
-    return summer if is_summer else winter
+    if stamp[12:] == "W":
+        return winter
+    summer = winter - _HOUR
+    return summer if stamp[12:] == "S" or _in_summer(summer) else winter
 
 
 def _in_summer(moment: datetime) -> bool:

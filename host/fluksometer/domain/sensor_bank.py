@@ -1,6 +1,7 @@
 """The configured sensors at work: readings in, messages to publish out."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from .board_clock import SecondStamp
 from .gauge import PulseGauge
@@ -119,6 +120,7 @@ class SensorBank:
         self.metered = [MeteredSensor(sensor, meter_of(sensor, adapter)) for sensor in analog]
         self.pulses = {s.port: PulseSensor(s) for s in enabled if s.sensor_class is SensorClass.PULSE}
         self.calibrations: Calibrations = plain_calibrations(analog)
+        self.told_v: dict[int, Fraction] = {}  # voltage by line, as the smart meter tells it now
         self._moment: Moment | None = None
         self._frequency_hz = NOMINAL_HZ  # as measured last
 
@@ -163,7 +165,7 @@ class SensorBank:
     def _moment_at(self, hello: Hello, t_us: int) -> Moment:
         if self._moment is None or self._moment.t_us != t_us:
             ports = tuple(port for port in (1, 2, 3) if hello.clamp_ports >> (port - 1) & 1)
-            self._moment = Moment(t_us, hello.rate_hz, ports, self._frequency_hz)
+            self._moment = Moment(t_us, hello.rate_hz, ports, self._frequency_hz, told_v=self.told_v)
         return self._moment
 
     def _take_moment(self, moment: Moment, end_s: float | None) -> list[Message]:

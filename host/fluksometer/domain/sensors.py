@@ -49,6 +49,7 @@ class Sensor:
     further_ports: tuple[int, ...] = ()  # of a sensor with several clamps
     clamp_a: Fraction | int = 50  # analog: A rms that give 1 V rms at the pin, exact
     voltage_v: int = 230  # analog: mains voltage where none is measured; from line to line for 3p-n
+    p1_phase: int = 0  # analog: the line whose voltage the smart meter tells; 0: voltage_v counts always
     phases: Phases = "1p"  # analog
     rule: Rule = "closed-form"  # analog, 3p-n
     direction: Direction = "import"  # analog, beside a voltage: which energy it counts

@@ -18,6 +18,8 @@ class ToldSensor:
     function: str  # its name for people
     unit: str
     counts: bool
+    falls: bool = False  # a total that may fall: import less export, as the original counted
+    steady: bool = False  # a present value that is told over and over again: published when it changes
     retain: bool = True  # False: an event, which a client that comes late must not take for a new one
     more: tuple[tuple[str, object], ...] = ()  # further keys of its section in the published configuration
 
@@ -66,12 +68,12 @@ class ToldBook:
         self.know(sensor)
         one = sensor.sensor_id
         if sensor.counts:
-            if milli < self._totals.get(one, milli):
+            if milli < self._totals.get(one, milli) and not sensor.falls:
                 self.refused[one] += 1
                 return []
             self._totals[one] = milli
-            if self._published.get(one) == milli:
-                return []
+        if (sensor.counts or sensor.steady) and self._published.get(one) == milli:
+            return []
         if time_s is None:
             return []
         second = self._stamps.setdefault(one, SecondStamp()).take(time_s)
@@ -81,6 +83,15 @@ class ToldBook:
         what = "counter" if sensor.counts else "gauge"
         payload = f'[{second},{decimal(milli)},"{sensor.unit}"]'
         return [Message(f"/sensor/{one}/{what}", payload, sensor.retain)]
+
+    def take_flow(self, sensor: ToldSensor, milli: int, unit: str, time_s: float | None) -> list[Message]:
+        """The present flow beside a total, under the same id: thousandths of ``unit``."""
+        self.know(sensor)
+        stamp = self._stamps.setdefault(f"{sensor.sensor_id} flow", SecondStamp())
+        second = None if time_s is None else stamp.take(time_s)
+        if second is None:
+            return []
+        return [Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{decimal(milli)},"{unit}"]', sensor.retain)]
 
     def clock_set_back(self) -> None:
         """The host's clock was stepped back: seconds already used no longer count."""

@@ -20,7 +20,7 @@ def mean_square_lsb2(*, samples: int, sum_sq: int, sum_steps: int) -> Fraction:
     return Fraction(max(0, samples * sum_sq - sum_steps * sum_steps), samples * samples * STEPS * STEPS)
 
 
-def watts_per_lsb(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
+def watts_per_lsb(*, clamp_a: Fraction | int, voltage_v: Fraction | int) -> Fraction:
     """Power that one LSB rms stands for, with the voltage taken as constant."""
     return LSB_V * clamp_a * voltage_v
 
@@ -30,7 +30,7 @@ def uwh_per_energy(*, clamp_a: Fraction | int, adapter_v: Fraction | int) -> Fra
     return LSB_V * clamp_a * LSB_V * adapter_v * UWH_PER_WS / ENERGY_PER_LSB2_S
 
 
-def uwh_per_charge(*, clamp_a: Fraction | int, voltage_v: int) -> Fraction:
+def uwh_per_charge(*, clamp_a: Fraction | int, voltage_v: Fraction | int) -> Fraction:
     """Micro-watt-hours that one unit of the charge counter is worth."""
     return watts_per_lsb(clamp_a=clamp_a, voltage_v=voltage_v) * UWH_PER_WS / CHARGE_PER_LSB_S
 

@@ -1,0 +1,5 @@
+# Compiled by native/build_cffi.py.
+from typing import Any
+
+ffi: Any
+lib: Any
