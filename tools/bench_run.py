@@ -1,6 +1,8 @@
 """Benchmarks on the emulated Pico: JSON lines {"bench", "metric", "value", "unit"} on stdout, progress on stderr."""
 
 import argparse
+import importlib
+import importlib.util
 import json
 import runpy
 import shutil
@@ -11,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_p1_board
 import native_through_cffi
 from accuracy_waves import Figure
 from bench_metering import figures
@@ -191,10 +194,20 @@ def bench_metering(folder: Path, full: bool) -> None:
         judge("metering", figure)
 
 
+def bench_p1(folder: Path, full: bool) -> None:
+    """Telegrams of a smart meter: what one costs the board, and how many a second the bridge reads."""
+    for figure in bench_p1_board.figures(image(), flashed(folder), folder):
+        judge("p1", figure)
+    if importlib.util.find_spec("bench_p1_host"):
+        for figure in importlib.import_module("bench_p1_host").figures(full):
+            judge("p1", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
     "metering": bench_metering,
+    "p1": bench_p1,
 }
 
 
