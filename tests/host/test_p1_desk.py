@@ -104,7 +104,7 @@ def test_gas_and_water_are_litres_at_their_own_time_each_reading_once():
     said = desk.take(TELEGRAMS["dsmr5-four-devices"])
     assert said["P1 gas counter"] == [1785580200, 2_310_107, "L"]
     assert said["P1 water counter"][1:] == [389_732, "L"]
-    assert said["P1 heat counter"][1:] == [12_345, "MJ"]
+    assert said["P1 heat counter"][1:] == [12.345, "GJ"]
     again = desk.take(TELEGRAMS["dsmr5-four-devices"])
     assert not {"P1 gas counter", "P1 water counter", "P1 heat counter"} & again.keys()
     assert "P1 power gauge" in again
