@@ -30,7 +30,7 @@ interval_s = {interval_s}
 """
 
 # The port with a receiver that has the bytes already, 690 at each look as at 115200 baud. Its heap is the least that must be
-# free for a telegram to get through, down to 256 bytes, found by filling up the rest.
+# free for a telegram to get through, down to 512 bytes, found by filling up the rest.
 PROGRAM = """
 import gc, time
 from meter.p1_port import P1Port
@@ -65,16 +65,16 @@ def fits(data, free):
     ballast = None
     once(data)
     gc.collect()
-    while gc.mem_free() > free + 272:
-        ballast = (ballast, bytearray(240))
+    for _ in range((gc.mem_free() - free) // 544):  # a tuple, a bytearray and its bytes
+        ballast = (ballast, bytearray(512))
     try:
         once(data)
         return bool(queue)
     except MemoryError:
         return False
 def least(data):
-    low, high = 512, 32768
-    while high - low > 256:
+    low, high = 2048, 18432
+    while high - low > 512:
         middle = (low + high) // 2
         if fits(data, middle):
             high = middle

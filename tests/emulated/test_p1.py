@@ -156,8 +156,10 @@ def test_the_line_is_found_while_the_first_telegram_comes(make_board) -> None:
 
 def test_what_is_damaged_is_counted_by_name(make_board) -> None:
     board = started(make_board(table()))
-    board.pico.p1.swap(Meter(house("emucs", "interval_s = 0.5", "cut_each = 4\ncorrupt_rate = 0.0004\nnoise_bytes = 40")))
-        said = status(board)
+    board.pico.p1.swap(
+        Meter(house("emucs", "interval_s = 0.5", "cut_each = 4\ncorrupt_rate = 0.0004\nnoise_bytes = 40"))
+    )
+    said = status(board)
     board.run(0.6)
     over = [sent for sent in board.pico.p1.sent if sent.t_s * 1e6 < said["t_us"] - 150_000]
     damage = [sent.damage for sent in over]
