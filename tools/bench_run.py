@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_p1_board
+import bench_p1_host
 import native_through_cffi
 from accuracy_waves import Figure
 from bench_fuzz import figures as fuzz_figures
@@ -210,11 +212,20 @@ def bench_fuzz(folder: Path, full: bool) -> None:
         judge("fuzz", figure)
 
 
+def bench_p1(folder: Path, full: bool) -> None:
+    """Telegrams of a smart meter: what one costs the board, and how many a second the bridge reads."""
+    for figure in bench_p1_board.figures(image(), flashed(folder), folder):
+        judge("p1", figure)
+    for figure in bench_p1_host.figures(full):
+        judge("p1", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
     "metering": bench_metering,
     "pulses": bench_pulses,
+    "p1": bench_p1,
     "fuzz": bench_fuzz,
 }
 

@@ -80,6 +80,8 @@ class P1Port:
 
     def apply(self, settings):
         """Asks for telegrams, or no longer."""
+        if settings.p1 and not self._on:
+            self._line.restart()
         self._on = settings.p1
         self._request(self._on)
 

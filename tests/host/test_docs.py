@@ -106,6 +106,6 @@ def test_the_answers_to_requests_are_described():
 def test_every_sensor_of_the_smart_meter_is_described():
     page = (ROOT / "docs/p1.md").read_text()
     for known in p1_sensors._REGISTERS.values():
-        assert f"`{re.sub(' L[123]$', ' L1', known.what)}`" in page, known
+        assert f"`P1 {re.sub(' L[123]$', ' L1', known.what)}`" in page, known
     for desk_count in re.findall(r'_(?:lost\("|counts\[")(\w+)', (ROOT / "host/fluksometer/p1_desk.py").read_text()):
         assert f"`p1_{desk_count}`" in page, desk_count

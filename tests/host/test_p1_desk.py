@@ -1,65 +1,16 @@
-"""The smart meter's desk: pieces in, values of sensors out; what is damaged is named and counted, and credited to nobody."""
+"""The smart meter's desk: telegrams in, values of sensors out, each credited to its own meter."""
 
 import json
-from dataclasses import replace
 from fractions import Fraction
-from itertools import count
 
 import pytest
-from host.making import make_hello
-from host.p1_vectors import LUXEMBOURG_FRAME, LUXEMBOURG_KEY, TELEGRAMS, p1_pieces, sealed
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from host.p1_desks import HELLO, METER_A, METER_B, NOW_S, Desk, energy, meter
+from host.p1_vectors import LUXEMBOURG_FRAME, LUXEMBOURG_KEY, TELEGRAMS, sealed
 
 from fluksometer.adapters.p1_cable import Arrival
 from fluksometer.adapters.p1_cipher import decrypter
 from fluksometer.domain.board_clock import HostTime
-from fluksometer.domain.p1_pieces import P1Pieces
 from fluksometer.domain.p1_stream import host_parser
-from fluksometer.domain.p1_trust import Trust
-from fluksometer.domain.terminal_readings import P1Status
-from fluksometer.domain.told import ToldBook
-from fluksometer.p1_desk import P1Desk
-
-HELLO = make_hello()
-NOW_S = 1_790_000_000.0  # September 2026
-METER_A, METER_B = "0-0:96.1.1(4130303031)", "0-0:96.1.1(4130303032)"
-
-
-class Desk:
-    """A desk with its book, and what it published: the last payload by function, ``net`` of gauge and counter apart."""
-
-    def __init__(self, **how):
-        numbers = count(1)
-        self.ids: dict[str, str] = {}
-        self.told = ToldBook()
-        self.desk = P1Desk(self.told, lambda slot: self.ids.setdefault(slot, f"{next(numbers):032x}"), **how)
-        self.number = 0
-        self.now_s = 0.0
-
-    def take(self, sent: bytes, after_s: float = 10.0) -> dict[str, list]:
-        self.number += 1
-        self.now_s += after_s
-        return self.take_pieces(p1_pieces(sent, self.number, round(self.now_s * 1e6)))
-
-    def take_pieces(self, pieces) -> dict[str, list]:
-        said = {}
-        for piece in pieces:
-            for message in self.desk.take(HELLO, piece, NOW_S + self.now_s, self.now_s):
-                sensor_id, what = message.topic.split("/")[2:]
-                said[f"{self.told.sensors[sensor_id].function} {what}"] = json.loads(message.payload)
-        return said
-
-    def reasons(self) -> list[tuple[str, str]]:
-        return [(event, str(fields["reason"])) for event, fields in self.desk.warnings()]
-
-
-def meter(*lines: str, meter_id: str = METER_A) -> bytes:
-    return sealed("1-3:0.2.8(50)", "0-0:1.0.0(260901120000S)", meter_id, *lines)
-
-
-def energy(kwh: str, meter_id: str = METER_A) -> bytes:
-    return meter(f"1-0:1.8.1({kwh}*kWh)", meter_id=meter_id)
 
 
 def test_import_and_export_and_their_parts_are_sensors_of_their_own():
@@ -103,7 +54,7 @@ def test_gas_and_water_are_litres_at_their_own_time_each_reading_once():
     said = desk.take(TELEGRAMS["dsmr5-four-devices"])
     assert said["P1 gas counter"] == [1785580200, 2_310_107, "L"]
     assert said["P1 water counter"][1:] == [389_732, "L"]
-    assert said["P1 heat counter"][1:] == [12_345, "MJ"]
+    assert said["P1 heat counter"][1:] == [12.345, "GJ"]
     again = desk.take(TELEGRAMS["dsmr5-four-devices"])
     assert not {"P1 gas counter", "P1 water counter", "P1 heat counter"} & again.keys()
     assert "P1 power gauge" in again
@@ -156,36 +107,6 @@ def test_a_swapped_meter_gives_new_sensors_and_the_old_ones_are_shown_no_more():
     assert set(desk.told.sensors) == old
 
 
-def test_a_counter_that_fell_is_named_counted_and_refused():
-    desk = Desk()
-    desk.take(energy("100.000"))
-    said = desk.take(energy("99.000"))
-    assert "P1 import counter" not in said and "P1 import low counter" not in said
-    assert desk.desk.summary()["p1_fell"] == 2
-    assert ("p1_fell", "P1 import of A0001 fell: refused. Another meter without an id, or a damaged one?") in (
-        desk.reasons()
-    )
-    assert desk.take(energy("100.001"))["P1 import counter"][1] == 100_001
-
-
-def test_a_jump_needs_a_witness_and_never_spoils_the_counter():
-    desk = Desk()
-    desk.take(energy("100.000"))
-    assert "P1 import counter" not in desk.take(energy("900000.000"))
-    assert "jumped" in str(desk.reasons())
-    assert desk.take(energy("100.002"))["P1 import counter"][1] == 100_002, (
-        "a damaged digit does not bar the true values"
-    )
-    assert "P1 import counter" not in desk.take(energy("200.000"))
-    assert desk.take(energy("200.001"))["P1 import counter"][1] == 200_001, "two that agree are believed"
-
-
-def test_hours_without_a_telegram_are_no_jump():
-    desk = Desk()
-    desk.take(energy("100.000"))
-    assert desk.take(energy("140.000"), after_s=3600)["P1 import counter"][1] == 140_000
-
-
 def test_without_a_crc_id_and_counters_need_a_second_telegram():
     desk = Desk()
     assert desk.take(TELEGRAMS["dsmr2"]) == {}
@@ -194,15 +115,6 @@ def test_without_a_crc_id_and_counters_need_a_second_telegram():
     said = desk.take(TELEGRAMS["dsmr2"])
     assert said["P1 import counter"][1] == 150_750
     assert desk.reasons() == []
-
-
-@given(st.lists(st.binary(min_size=1, max_size=8), max_size=60))
-@settings(max_examples=30, deadline=None)
-def test_ids_that_change_all_the_time_make_no_end_of_sensors(ids):
-    desk = Desk()
-    for one in ids:
-        desk.take(energy("1.000", f"0-0:96.1.1({one.hex()})"))
-    assert len(desk.ids) <= 16 * 3
 
 
 @pytest.mark.parametrize("stamp", ["632525252525W", "700101010000W", "000101000001W"])
@@ -227,15 +139,6 @@ def test_a_device_whose_clock_is_far_ahead_does_not_bar_later_readings():
     assert desk.take(meter(*gas(1, "G", "680101000000W", "10.1")))["P1 gas counter"][1] == 10_100
 
 
-def test_codes_nobody_knows_are_named_once_and_counted():
-    desk = Desk()
-    for _ in range(3):
-        said = desk.take(meter("1-0:99.88.77(5*kWh)", "1-0:1.7.0(0.1*kW)"))
-    assert set(said) == {"P1 power gauge"}
-    assert desk.reasons() == [("p1_unknown_code", "1-0:99.88.77 is not known: it is published nowhere")]
-    assert desk.desk.summary()["p1_unknown_codes"] == 3
-
-
 def test_luxembourg_with_the_key_and_without():
     key = decrypter(LUXEMBOURG_KEY)
     desk = Desk(decrypt=key)
@@ -249,80 +152,11 @@ def test_luxembourg_with_the_key_and_without():
     assert none.take(LUXEMBOURG_FRAME) == {} and "no key" in none.reasons()[0][1]
 
 
-def test_missing_and_mixed_pieces_are_counted_and_give_nothing():
-    first, second = (p1_pieces(TELEGRAMS["hungary"], number, number * 10) for number in (1, 2))
-    assert len(first) == 2
-    for pieces, lost in (
-        (first[1:], 1),
-        (first[:-1] + second, 1),
-        (first[:1] + second[1:], 2),
-    ):
-        desk = Desk()
-        said = desk.take_pieces(pieces)
-        assert bool(said) == (pieces[-len(second) :] == second)
-        assert desk.desk.summary()["p1_pieces_lost"] == lost, pieces
-
-
-def test_pieces_with_damaged_contents_are_named():
-    desk = Desk()
-    (piece,) = p1_pieces(energy("1.0"), 1, 0)
-    assert desk.take_pieces([replace(piece, data=piece.data[:-3])]) == {}
-    assert desk.desk.summary()["p1_not_understood"] == 1
-
-
-@given(st.data())
-@settings(max_examples=100, deadline=None)
-def test_any_pieces_are_borne(data):
-    desk = Desk(decrypt=decrypter(LUXEMBOURG_KEY))
-    pool = p1_pieces(TELEGRAMS["dsmr5-four-devices"], 1, 0) + p1_pieces(LUXEMBOURG_FRAME, 2, 1)
-    for _ in range(data.draw(st.integers(0, 12))):
-        piece = data.draw(st.sampled_from(pool))
-        change = data.draw(st.sampled_from(["data", "piece", "pieces", "form", "number", "none"]))
-        if change == "data":
-            at, by = data.draw(st.integers(0, len(piece.data) - 1)), data.draw(st.binary(max_size=3))
-            piece = replace(piece, data=piece.data[:at] + by + piece.data[at + len(by) :])
-        elif change != "none":
-            piece = replace(piece, **{change: data.draw(st.integers(1 if change == "pieces" else 0, 2))})
-        desk.take_pieces([piece])
-
-
-def test_pieces_are_put_together_in_order_only():
-    pieces = [
-        replace(p1_pieces(energy("1.0"), 1, 0)[0], piece=index, pieces=3, data=b"%d" % index) for index in range(3)
-    ]
-    book = P1Pieces()
-    assert [book.take(piece) for piece in pieces] == [None, None, b"012"]
-    assert [book.take(pieces[index]) for index in (0, 2, 1)] == [None, None, None]
-    assert book.lost == 1
-
-
-def test_the_line_of_the_board_is_watched():
-    desk = Desk()
-    status = dict.fromkeys(
-        ("t_us", "even_parity", "inverted", "bytes_in", "telegrams", "bad_form", "cut", "bad_bytes"), 0
-    )
-    for bad_crc in (2, 2, 5):
-        desk.desk.take(HELLO, P1Status(baud=115_200, bad_crc=bad_crc, **status), NOW_S, 0.0)
-    assert desk.reasons() == [("p1_lost", "wrong CRC")] * 2
-    assert desk.desk.summary()["p1_bad_wrong_CRC"] == 5
-
-
 def test_the_voltage_holds_for_half_a_minute():
     desk = Desk()
     desk.take(meter("1-0:32.7.0(231.4*V)", "1-0:52.7.0(0.0*V)"))
     assert desk.desk.voltages(desk.now_s + 30) == {1: Fraction("231.4")}, "a line that is not connected has none"
     assert desk.desk.voltages(desk.now_s + 31) == {}
-
-
-def test_trust():
-    trust = Trust()
-    assert trust.believes("a", 10**12, "Wh", 0.0, sure=True)
-    assert not trust.believes("a", 10**12 + 2_000_000, "Wh", 1.0, sure=True)
-    assert not trust.believes("a", 10**12 + 9_000_000, "Wh", 2.0, sure=True), "two that differ are no witnesses"
-    assert trust.believes("a", 10**12 + 9_000_001, "Wh", 3.0, sure=True)
-    assert not trust.believes("b", 5, "MJ", 0.0, sure=False)
-    assert trust.believes("b", 5, "MJ", 1.0, sure=False)
-    assert trust.believes("b", 10**9, "MJ", 2.0, sure=False)
 
 
 def test_without_a_crc_the_id_of_a_device_is_confirmed_too():

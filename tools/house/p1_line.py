@@ -85,6 +85,11 @@ class P1Line:
         """Whether bytes are on the line."""
         return self._now() < self._end_ns()
 
+    @property
+    def listens_at(self) -> tuple[float, bool]:
+        """The receiver's speed in baud, and whether it inverts."""
+        return 1e9 / self._receiver_ns(), bool(self._flipped())
+
     def _now(self) -> float:
         return float(self._mcu.clock.nanos)
 

@@ -30,7 +30,7 @@ _UNITS = {
     "l": ("L", 1),
     "m3": ("L", 1_000),
     "MJ": ("MJ", 1),
-    "GJ": ("MJ", 1_000),
+    "GJ": ("GJ", 1),
 }
 _DIRECTIONS: tuple[Direction, ...] = ("import", "export")
 _PHASE_CODES = {1: "3", 2: "5", 3: "7"}  # first digit of C in what is no power: 32.7.0 is the voltage of line 1

@@ -1,0 +1,169 @@
+"""The smart meter's port on the emulated chip: from the bits on the line to the records on the wire."""
+
+from math import floor
+from typing import Any
+
+import pytest
+from emulated.board import FirmwareBoard
+
+from fluksometer.adapters.p1_cipher import decrypter
+from fluksometer.faults import parse_toml
+from fluksometer.shared.p1 import NONE, OK, Parser, Telegram
+from fluksometer.shared.p1_wire import decode
+from fluksometer.shared.terminal_records import P1_CRC_OK, P1_FRAME
+from house.housefile import House
+from house.p1_dialects import DIALECTS
+from house.p1_meter import Meter, Sent
+from house.waves import true_power_w
+
+pytestmark = pytest.mark.emulated
+
+LOADS = """
+[[clamp]]
+port = 1
+current_a = 4.35
+power_factor = 0.98
+[[clamp]]
+port = 2
+current_a = 2.0
+power_factor = -0.9
+[[clamp]]
+port = 3
+current_a = [[0, 1.0], [7, 10.0]]
+"""
+DEVICES = """
+[[p1.device]]
+[[p1.device]]
+type = "water"
+channel = 2
+[[p1.device]]
+type = "gas"
+channel = 3
+dead = true
+"""
+
+
+def table(dialect: str = "dsmr5", more: str = "interval_s = 0.5", faults: str = "") -> str:
+    """A house file."""
+    p1 = f'[p1]\ndialect = "{dialect}"\ntariff = [[0, 1], [6, 2]]\n{more}\n[p1.faults]\n{faults}\n'
+    return LOADS + p1 + DEVICES
+
+
+def house(*given: str) -> House:
+    """The house of such a file."""
+    return parse_toml(table(*given), House, source="house")
+
+
+def telegrams(board: FirmwareBoard) -> dict[int, tuple[dict[str, Any], bytes]]:
+    """By number: the last record of each telegram that is whole, and its bytes."""
+    pieces: dict[int, list[dict[str, Any]]] = {}
+    for fields in board.of("p1_telegram"):
+        pieces.setdefault(fields["number"], []).append(fields)
+    whole = {}
+    for number, group in pieces.items():
+        assert [one["piece"] for one in group] == list(range(len(group)))
+        assert len({(one["t_us"], one["pieces"], one["form"], one["left_out"]) for one in group}) == 1
+        if len(group) == group[0]["pieces"]:
+            whole[number] = (group[-1], b"".join(one["data"] for one in group))
+    return whole
+
+
+def read(fields: dict[str, Any], data: bytes, key: str) -> Telegram:
+    """What the bridge gets out of it."""
+    if fields["form"] != P1_FRAME:
+        return decode(data, OK if fields["form"] == P1_CRC_OK else NONE, fields["left_out"])
+    opened = decrypter(bytes.fromhex(key))(data)
+    assert opened is not None
+    (telegram,) = Parser().push(opened)
+    assert isinstance(telegram, Telegram)
+    return telegram
+
+
+def next_telegram(board: FirmwareBoard, timeout_s: float = 6.0) -> tuple[Telegram, Sent]:
+    """One that was sent and arrived from now on, and what the house put into it."""
+    port = board.pico.p1
+    sent, known = len(port.sent), set(telegrams(board))
+    board.wait(lambda: len(port.sent) > sent and set(telegrams(board)) - known, "a telegram", timeout_s)
+    (number,) = set(telegrams(board)) - known
+    return read(*telegrams(board)[number], port.meter.p1.key), port.sent[-1]
+
+
+def status(board: FirmwareBoard) -> dict[str, Any]:
+    """The next report."""
+    before = len(board.of("p1_status"))
+    board.wait(lambda: len(board.of("p1_status")) > before, "a report", 11.0)
+    return board.of("p1_status")[-1]
+
+
+def started(board: FirmwareBoard) -> FirmwareBoard:
+    board.run(3.0)
+    board.set(rate_hz=1000, clamp_ports=0b111, p1=1)
+    return board
+
+
+VARIANTS = [(dialect, "") for dialect, made in DIALECTS.items() if not made.slow]
+VARIANTS += [("dsmr5", "unpadded_crc = true"), ("dsmr5", "invalid_clock = true"), ("emucs", "long_text = 1024")]
+
+
+def test_each_dialect_arrives_with_every_register(make_board) -> None:
+    board = started(make_board(table()))
+    for dialect, faults in VARIANTS:
+        house_now = house(dialect, "interval_s = 0.5", faults)
+        board.pico.p1.swap(Meter(house_now))
+        telegram, sent = next_telegram(board)
+        wanted = [one for one in sent.registers() if one[2] is not None or len(str(one[1])) <= 96]
+        assert telegram.registers == wanted, (dialect, faults)
+        assert (telegram.head, telegram.crc) == (DIALECTS[dialect].head, OK)
+        assert telegram.left_out == len(sent.registers()) - len(wanted)
+        watts = [true_power_w(house_now, port, sent.t_s, sent.t_s + 0.001) for port in (1, 2, 3)]
+        shown = {code: value for code, value, *_ in telegram.registers}
+        power = [value for code, value in shown.items() if code.endswith("-0:1.7.0") or code == "1-1:1.7.0"]
+        assert power == [floor(sum(watts)) * (1000 if dialect == "austria" else 1)]
+        if dialect not in ("austria", "hungary"):
+            for phase in range(3) if "1-0:41.7.0" in shown else ():
+                ways = [shown[f"1-0:{20 * (phase + 1) + way}.7.0"] for way in (1, 2)]
+                assert ways == [floor(max(0.0, watts[phase])), floor(max(0.0, -watts[phase]))]
+    assert max(clamp["gap_samples"] for clamp in board.of("clamp")) == 0
+    assert board.pico.p1.line.overrun == 0 and not board.of("log")
+
+
+LINES = [
+    ("dsmr4", "inverted = true", (115200, 1, OK, 1)),
+    ("dsmr4", "inverted = false", (115200, 0, OK, 1)),
+    ("dsmr2", "inverted = true", (9600, 1, NONE, 2)),
+]
+
+
+def test_the_line_is_found_while_the_first_telegram_comes(make_board) -> None:
+    """So within the 10 s that meters take from one telegram to the next, and the length of one."""
+    board = make_board(table())
+    board.run(2.0)
+    port = board.pico.p1
+    for dialect, polarity, (baud, inverted, crc, first_read) in LINES:
+        board.set(rate_hz=1000, clamp_ports=0b1, p1=0)
+        port.swap(Meter(house(dialect, f"interval_s = 2\n{polarity}")))
+        board.set(rate_hz=1000, clamp_ports=0b1, p1=1)
+        sent_before = len(port.sent)
+        telegram, sent = next_telegram(board)
+        assert (telegram.registers, telegram.crc) == (sent.registers(), crc)
+        # A fast one is read at once; of a slow one the beginning goes by at the wrong speed.
+        assert len(port.sent) - sent_before == first_read
+        assert port.line.listens_at == (pytest.approx(baud, rel=1e-3), bool(inverted))
+    said = status(board)
+    assert (said["baud"], said["even_parity"], said["inverted"]) == (9600, 1, 1)
+    assert said["bad_form"] == said["bad_crc"] == said["cut"] == said["bad_bytes"] == 0
+
+
+def test_what_is_damaged_is_counted_by_name(make_board) -> None:
+    board = started(make_board(table()))
+    board.pico.p1.swap(
+        Meter(house("emucs", "interval_s = 0.5", "cut_each = 4\ncorrupt_rate = 0.0004\nnoise_bytes = 40"))
+    )
+    said = status(board)
+    board.run(0.6)
+    over = [sent for sent in board.pico.p1.sent if sent.t_s * 1e6 < said["t_us"] - 150_000]
+    damage = [sent.damage for sent in over]
+    assert len(telegrams(board)) >= said["telegrams"] >= damage.count("") > 0
+    assert (said["cut"], said["bad_crc"]) == (damage.count("cut"), damage.count("corrupt"))
+    good = [sent.registers() for sent in board.pico.p1.sent if not sent.damage]
+    assert all(read(*one, "").registers in good for one in telegrams(board).values())
