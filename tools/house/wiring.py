@@ -10,3 +10,9 @@ ADC_CHANNEL: Final = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
 
 PULSE_GPIO: Final = {2: 2, 3: 3, 4: 4, 5: 5}
 """Pulse port to GPIO: active low (a reed or an open collector to ground), held up by the board's own pull-up."""
+
+LED_GPIO: Final = {"wifi": 10, "ethernet": 11, "globe": 12, "heartbeat": 13, "power": 14}
+"""LED to GPIO: lit while the pin is driven high."""
+
+BUTTON_GPIO: Final = 15
+"""The button pulls it to ground, and leaves it to the board's own pull-up."""

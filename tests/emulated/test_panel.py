@@ -1,0 +1,58 @@
+"""The panel of the release firmware on the emulated chip: when each LED was lit, and what the board tells of the button."""
+
+from itertools import pairwise
+
+import pytest
+
+from fluksometer.domain.button import action_of
+from fluksometer.shared.terminal_records import LED_FAST, LED_ON, LED_SLOW, PANEL
+
+pytestmark = pytest.mark.emulated
+
+PRESSES = {8.0: 1.0, 10.0: 3.0, 14.0: 7.0, 22.0: 15.0}
+HOUSE = "".join(f"[[press]]\nat_s = {at}\nfor_s = {length}\n" for at, length in PRESSES.items())
+PULSES = "[[pulse]]\nport = 4\nrate_hz = [[0, 0], [3, 2]]\nwidth_ms = 100\n"
+
+
+def periods_s(changes, begin_s):
+    """Seconds between the moments at which a LED was lit."""
+    lit = [at / 1e9 for at, on in changes if on and at / 1e9 > begin_s]
+    return [later - earlier for earlier, later in pairwise(lit)]
+
+
+def test_rates_of_the_leds_and_presses_of_the_button(make_board) -> None:
+    board = make_board(HOUSE)
+    board.run(3.0)
+    panel = board.pico.panel
+    assert {name: panel.lit(name) for name in panel.leds} == {
+        "wifi": False,
+        "ethernet": False,
+        "globe": False,
+        "heartbeat": True,  # the program runs, and no bridge has come yet
+        "power": True,
+    }
+    assert panel.leds["power"][0][0] < 2e9 and len(panel.leds["heartbeat"]) == 1
+    board.set(clamp_ports=0b001, rate_hz=1000, pulse_ports=0)
+    board.send(PANEL.kind, PANEL.pack(LED_FAST, LED_SLOW, LED_ON))
+    begin_s = board.pico.nanos / 1e9 + 0.1
+    board.run(38.0 - begin_s)
+    for name, period_s in (("wifi", 0.5), ("ethernet", 3.0), ("heartbeat", 1.0)):
+        found = periods_s(panel.leds[name], begin_s)
+        until_s = min(33.0, 30 + begin_s)  # without another record the bridge counts as gone
+        assert len(found) >= (until_s - begin_s) / period_s - 3, name
+        assert all(abs(one - period_s) <= 0.06 for one in found), (name, found)
+    assert not panel.lit("globe") and panel.lit("heartbeat")
+    held_ms = [told["held_ms"] for told in board.of("button")]
+    assert [abs(held / 1000 - length) < 0.06 for held, length in zip(held_ms, PRESSES.values(), strict=True)]
+    assert [action_of(held) for held in held_ms] == [None, "toggle network", None, "restore network"]
+
+
+def test_the_heartbeat_follows_a_pulse_input(make_board) -> None:
+    board = make_board(PULSES)
+    board.run(2.0)
+    board.set(clamp_ports=0b001, rate_hz=1000, heartbeat_port=4)
+    board.run(6.0 - board.pico.nanos / 1e9)
+    changes = [(at / 1e9, on) for at, on in board.pico.panel.leds["heartbeat"] if at > 3e9]
+    dark = [later - earlier for (earlier, on), (later, _) in pairwise(changes) if not on]
+    assert all(abs(one - 0.1) <= 0.06 for one in dark) and len(dark) >= 5
+    assert [round(at, 1) for at, on in changes if not on] == pytest.approx([3.5, 4.0, 4.5, 5.0, 5.5], abs=0.11)
