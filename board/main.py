@@ -78,7 +78,9 @@ def pulse_inputs():
 def panel(clock):
     """LEDs and button."""
     leds = {name: machine.Pin(gpio).value for name, gpio in LED_GPIO.items()}
-    levels = {port: machine.Pin(gpio).value for port, gpio in PULSE_GPIO.items()}  # pins of the pulse inputs, as they are
+    levels = {
+        port: machine.Pin(gpio).value for port, gpio in PULSE_GPIO.items()
+    }  # pins of the pulse inputs, as they are
     button = machine.Pin(BUTTON_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
     return Panel(leds, button.value, lambda port: levels[port](), time.ticks_ms, time.ticks_diff, clock)
 

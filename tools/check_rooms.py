@@ -26,7 +26,7 @@ HOST_LAYERS = [
     | {"config_sensors", "config_values", "whole_file"},
     {"link_session", "storage"},
     {"adapters", "web"},
-    {"calibrator", "capture_desk", "linearity_tables", "live_recording"},
+    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "panel_desk", "radio_desk"},
     {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},

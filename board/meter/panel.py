@@ -3,7 +3,7 @@
 import asyncio
 
 from shared._compat import const
-from shared.terminal_records import BUTTON, LED_BLINK, LED_FAST, LED_OFF, LED_ON, LED_SLOW, PANEL
+from shared.terminal_records import BUTTON, LED_BLINK, LED_OFF, LED_ON, LED_SLOW, PANEL
 
 _STEP_MS = const(20)
 _SLOW_MS = const(3000)
@@ -11,7 +11,7 @@ _FAST_MS = const(500)
 _BEAT_MS = const(1000)
 _DARK_MS = const(100)  # of a blink
 _BRIDGE_GONE_MS = const(30000)  # it sends a panel record every ten seconds
-_NAMES = ("wifi", "ethernet", "globe")
+_OF_BRIDGE = ("wifi", "ethernet", "globe")  # in the order of the panel record
 
 
 class Panel:
@@ -19,7 +19,8 @@ class Panel:
 
     def __init__(self, leds, button, level_of, ticks_ms, ticks_diff, clock):
         self.handlers = {PANEL.kind: self._take}
-        self._leds = leds
+        self._leds = [leds[name] for name in _OF_BRIDGE]
+        self._heartbeat = leds["heartbeat"]
         self._button = button
         self._level_of = level_of
         self._ticks_ms = ticks_ms
@@ -57,20 +58,20 @@ class Panel:
             self._heard_at, self._modes = None, (LED_OFF, LED_OFF, LED_OFF)
         if self._dark_at is not None and self._ticks_diff(now, self._dark_at) >= _DARK_MS:
             self._dark_at = None
-        for name, mode in zip(_NAMES, self._modes):
-            self._leds[name](self._lit(mode, now))
+        for index in range(3):
+            self._leds[index](self._lit(self._modes[index], now))
         if self._follows:
-            beat = self._level_of(self._follows)
+            self._heartbeat(self._level_of(self._follows))
         else:  # lit while this program runs; a bridge that reads makes it beat
-            beat = self._heard_at is None or now % _BEAT_MS >= _DARK_MS
-        self._leds["heartbeat"](beat)
+            self._heartbeat(self._heard_at is None or now % _BEAT_MS >= _DARK_MS)
 
     def _lit(self, mode, now):
-        if mode == LED_SLOW:
-            return now % _SLOW_MS < _SLOW_MS // 2
-        if mode == LED_FAST:
-            return now % _FAST_MS < _FAST_MS // 2
-        return mode == LED_ON or mode == LED_BLINK and self._dark_at is None
+        if mode <= LED_ON:
+            return mode
+        if mode == LED_BLINK:
+            return self._dark_at is None
+        period_ms = _SLOW_MS if mode == LED_SLOW else _FAST_MS
+        return now % period_ms < period_ms // 2
 
     def _watch_button(self, now, send):
         level = self._button()

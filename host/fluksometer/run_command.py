@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> int:
         sensors=sensors,
         calibrator=calibrator,
         told=told,
-        desks=desks_of(config, identity, told),
+        desks=desks_of(config, identity, told, arguments.config),
         login=login,
     )
     asyncio.run(bridge.run())

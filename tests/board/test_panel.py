@@ -130,7 +130,7 @@ def test_a_panel_record_that_is_none_changes_nothing():
     for payload in (b"", b"\x01\x01", b"\x05\x00\x00", b"\x00\x00\x00\x00"):
         try:
             rig.panel.handlers[PANEL.kind](payload)
-            assert False, payload
+            raise AssertionError(payload)
         except RangeError:
             pass
     rig.pass_ms(100)

@@ -9,7 +9,7 @@ from fluksometer.shared.terminal_records import LED_FAST, LED_ON, LED_SLOW, PANE
 
 pytestmark = pytest.mark.emulated
 
-PRESSES = {8.0: 1.0, 10.0: 3.0, 14.0: 7.0, 22.0: 15.0}
+PRESSES = {4.0: 1.0, 6.0: 3.0, 10.0: 10.2}
 HOUSE = "".join(f"[[press]]\nat_s = {at}\nfor_s = {length}\n" for at, length in PRESSES.items())
 PULSES = "[[pulse]]\nport = 4\nrate_hz = [[0, 0], [3, 2]]\nwidth_ms = 100\n"
 
@@ -32,27 +32,26 @@ def test_rates_of_the_leds_and_presses_of_the_button(make_board) -> None:
         "power": True,
     }
     assert panel.leds["power"][0][0] < 2e9 and len(panel.leds["heartbeat"]) == 1
-    board.set(clamp_ports=0b001, rate_hz=1000, pulse_ports=0)
+    board.set(rate_hz=1000, clamp_ports=0, pulse_ports=0)
     board.send(PANEL.kind, PANEL.pack(LED_FAST, LED_SLOW, LED_ON))
     begin_s = board.pico.nanos / 1e9 + 0.1
-    board.run(38.0 - begin_s)
+    board.run(20.5 - begin_s)
     for name, period_s in (("wifi", 0.5), ("ethernet", 3.0), ("heartbeat", 1.0)):
         found = periods_s(panel.leds[name], begin_s)
-        until_s = min(33.0, 30 + begin_s)  # without another record the bridge counts as gone
-        assert len(found) >= (until_s - begin_s) / period_s - 3, name
-        assert all(abs(one - period_s) <= 0.06 for one in found), (name, found)
-    assert not panel.lit("globe") and panel.lit("heartbeat")
+        assert len(found) >= (20.5 - begin_s) / period_s - 2, name
+        assert all(abs(one - period_s) <= 0.03 for one in found), (name, found)
+    assert panel.lit("globe")
     held_ms = [told["held_ms"] for told in board.of("button")]
-    assert [abs(held / 1000 - length) < 0.06 for held, length in zip(held_ms, PRESSES.values(), strict=True)]
-    assert [action_of(held) for held in held_ms] == [None, "toggle network", None, "restore network"]
+    assert held_ms == pytest.approx([1000 * length for length in PRESSES.values()], abs=30)
+    assert [action_of(held) for held in held_ms] == [None, "toggle network", "restore network"]
 
 
 def test_the_heartbeat_follows_a_pulse_input(make_board) -> None:
     board = make_board(PULSES)
     board.run(2.0)
-    board.set(clamp_ports=0b001, rate_hz=1000, heartbeat_port=4)
-    board.run(6.0 - board.pico.nanos / 1e9)
+    board.set(rate_hz=1000, clamp_ports=0, heartbeat_port=4)
+    board.run(5.2 - board.pico.nanos / 1e9)
     changes = [(at / 1e9, on) for at, on in board.pico.panel.leds["heartbeat"] if at > 3e9]
     dark = [later - earlier for (earlier, on), (later, _) in pairwise(changes) if not on]
-    assert all(abs(one - 0.1) <= 0.06 for one in dark) and len(dark) >= 5
-    assert [round(at, 1) for at, on in changes if not on] == pytest.approx([3.5, 4.0, 4.5, 5.0, 5.5], abs=0.11)
+    assert all(abs(one - 0.1) <= 0.03 for one in dark)
+    assert [at for at, on in changes if not on] == pytest.approx([3.5, 4.0, 4.5, 5.0], abs=0.03)

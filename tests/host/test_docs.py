@@ -9,7 +9,7 @@ import pytest
 from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
-from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, SensorTable
+from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
 from fluksometer.domain import topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -22,7 +22,14 @@ from fluksometer.faults import check_values, parse_toml
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 CALIBRATION = (ROOT / "docs" / "calibration.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
-TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "sensor": SensorTable}
+TABLES = {
+    "device": DeviceTable,
+    "board": BoardTable,
+    "mqtt": MqttTable,
+    "sensor": SensorTable,
+    "radio": RadioTable,
+    "panel": PanelTable,
+}
 
 
 def test_every_table_is_described():
