@@ -88,9 +88,9 @@ class RadioDesk(Desk):
 
     def want(self, topic: str, payload: bytes) -> None:
         """Keeps requests to pair, and about kubes. (The captures' filter lets all requests in.)"""
-        what = topic.removeprefix(f"/device/{self._place.device_id}/request/")
-        if what in ("pair", "kube"):
-            self._requests.append((what, payload))
+        for what in ("pair", "kube"):
+            if topic == f"/device/{self._place.device_id}/request/{what}":
+                self._requests.append((what, payload))
 
     def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
         """A packet, or how the radio fares."""

@@ -126,7 +126,7 @@ def test_the_book_is_kept_and_a_damaged_one_names_the_fix(tmp_path):
 
 def test_a_book_that_can_not_be_written_names_the_reason(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StateFault, match="can't be written: .*Set device.state"):
+    with pytest.raises(StateFault, match=r"can't be written: .*Set device.state"):
         KubeFile(tmp_path / "file" / "state").write(KubeBook())
 
 
@@ -167,5 +167,5 @@ def test_blocks_are_served_as_the_vectors_have_them(tmp_path):
     reply = image.block(bytes.fromhex("01000000"))
     assert reply[:2] == b"\x01\x00" and reply[2:].hex().startswith(VECTORS["whitened"])
     assert decode_block(image.block(bytes.fromhex("01000100"))) == (1 ^ 1, bytes(64))
-    with pytest.raises(KubeError, match="block: 0..1, not 2"):
+    with pytest.raises(KubeError, match=r"block: 0\.\.1, not 2"):
         image.block(bytes.fromhex("01000200"))
