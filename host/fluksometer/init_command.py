@@ -35,6 +35,13 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
+# [radio]                   # FluksoKubes; pair them with: fluksometer kubes pair
+# network = "flukso"        # or "jeenode"
+
+# [panel]
+# heartbeat_port = 4        # the heartbeat LED follows this pulse input
+# on_toggle = ["/usr/local/bin/toggle-network"]   # run when the button was held for 2 to 5 s; also on_restore, on_reset
+
 # Ports 1 to 3 take clamps or one voltage, ports 2 to 5 pulses.
 [[sensor]]
 port = 1

@@ -55,6 +55,8 @@ def test_every_topic_and_unit_is_described():
         assert text in MQTT
     for text in ("waveform", "harmonics/<port>", "request/waveform", "request/harmonics"):
         assert f"`/device/<id>/{text}`" in MQTT
+    for text in ("config/kube", "pair", "kube", "radio/<node>", "button", "request/pair", "request/kube"):
+        assert f"`/device/<id>/{text}`" in MQTT
     for text in ("`W`", "`Wh`", "`V`", "`L`", "`L/day`"):
         assert text in MQTT
 
