@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fluksometer.command import Command
 from fluksometer.errors import Failure
+from fluksometer.top_command import add_broker
 
 if TYPE_CHECKING:
     from fluksometer.adapters.mqtt_watch import MqttWatch
@@ -25,7 +26,7 @@ examples:
   fluksometer kubes --host 192.168.1.20 pair
   fluksometer kubes name 5 attic"""
 
-_FIND_S, _ANSWER_S = 3.0, 5.0
+_FIND_S, _ANSWER_S = 2.0, 5.0
 _MORE_S = 0.3  # further bridges of the same broker tell of themselves within this
 Next = Callable[[float], tuple[str, Any] | None]
 """Waits so many seconds for a message: its topic and what its JSON says; None: there was none."""
@@ -33,8 +34,7 @@ Next = Callable[[float], tuple[str, Any] | None]
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of ``kubes``."""
-    parser.add_argument("--host", default="127.0.0.1", help="the broker (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=1883, help="its port (default: %(default)s)")
+    add_broker(parser)
     parser.add_argument(
         "--device", default="", metavar="ID", help="the bridge's id, or how it begins, if there are more"
     )

@@ -11,7 +11,7 @@ from fluksometer.faults import FileFaults, Table, check_values
 from fluksometer.shared.kube import NODES, PAIR_GROUP, PAIRING_S
 from fluksometer.shared.rf12 import NODE
 
-from .kube_sensors import TYPE_NAMES
+from .kube_sensors import TYPE_NAMES, called
 from .kubes import Kube, KubeBook, KubeRefused
 from .terminal_readings import RadioPacket
 from .topics import Message, decimal
@@ -79,7 +79,7 @@ def kube_config(device_id: str, group: int, book: KubeBook) -> Message:
             "hw_type": kube.hw_type,
             "sw_version": kube.version,
             "enable": 1,
-            "name": kube.name,
+            "name": called(int(node), kube),
         }
     return _message(f"/device/{device_id}/config/kube", sections, retain=True)
 
