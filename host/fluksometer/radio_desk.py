@@ -149,7 +149,7 @@ class RadioDesk(Desk):
         if boot_id == self._boot_id:
             return []
         self._boot_id, self._since_s = boot_id, now_s
-        self._answers = Answers()
+        self._answers, self._status = Answers(), None
         if self._pair_until_s is None:
             return []
         self._pair_until_s = None
@@ -233,13 +233,17 @@ class RadioDesk(Desk):
         # A kube asks this each time it starts. Without a newer image it is told its own, so that it goes on with that.
         hw_type, version, _size, _crc = decode_upgrade(payload)
         book = told_version(self._book, node, hw_type, version)
-        for sensor_id in kube_at(book, node).sensors.values():
-            if sensor_id in self._counts:
-                self._counts[sensor_id].restarted = True
+        self._count_anew(kube_at(book, node))
         if book != self._book:
             self._keep(book)
         image = self._images.newest(hw_type)
         return image.offer() if image and image.version >= version else payload
+
+    def _count_anew(self, kube: Kube) -> None:
+        # What pairs or asks for upgrades is the boot loader: the kube has just started, and counts from 0.
+        for sensor_id in kube.sensors.values():
+            if sensor_id in self._counts:
+                self._counts[sensor_id].restarted = True
 
     def _block(self, node: int, payload: bytes) -> bytes:
         kube = kube_at(self._book, node)
@@ -295,6 +299,7 @@ class RadioDesk(Desk):
         self._pair_until_s = None
         self._lives[node] = KubeLife(now_s, packet.rssi_dbm)
         kube = kube_at(book, node)
+        self._count_anew(kube)
         return [pair_state(device_id, "paired", node=node, name=kube.name, hw_id=kube.hw_id, known=known)]
 
     # --- the book ---

@@ -145,8 +145,11 @@ def test_counters_go_on_over_a_restart_of_the_kube(tmp_path):
         payloads += radio.hear(GROUP, 1, number.to_bytes(4, "little"), now_s)[0]
     radio.hear(GROUP, 0xA1, encode_upgrade(FLK01B, 1, 0, 0), 20)
     payloads += radio.hear(GROUP, 1, (9).to_bytes(4, "little"), 30)[0]
+    radio.ask("pair", b"", 40)
+    radio.hear(212, 0xE0, encode_pair_request(FLK01B, GROUP, 1, 0, (1).to_bytes(16, "big")), 41)
+    payloads += radio.hear(GROUP, 1, (11).to_bytes(4, "little"), 50)[0]
     counters = [json.loads(one.payload)[1] for one in payloads if one.topic.endswith("/counter")]
-    assert counters == [5, 8, 17] and not any(one.retain for one in payloads if one.topic.endswith("/counter"))
+    assert counters == [5, 8, 17, 28] and not any(one.retain for one in payloads if one.topic.endswith("/counter"))
 
 
 def test_a_failed_sensor_publishes_nothing_and_is_named(tmp_path):
