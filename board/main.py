@@ -18,10 +18,11 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
+from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
 from meter.settings import Settings
-from pins import CLAMP_GPIO, PULSE_GPIO
+from pins import BUTTON_GPIO, CLAMP_GPIO, LED_GPIO, PULSE_GPIO
 from shared.records import CHIP_RP2040, CHIP_RP2350
 
 FIRMWARE_VERSION = (0, 1, 0)
@@ -98,7 +99,19 @@ def p1_port(clock):
     return P1Port(uart, set_line, level, request.value, clock, time.ticks_ms, time.ticks_diff)
 
 
+def panel(clock):
+    """LEDs and button."""
+    leds = {name: machine.Pin(gpio).value for name, gpio in LED_GPIO.items()}
+    levels = {
+        port: machine.Pin(gpio).value for port, gpio in PULSE_GPIO.items()
+    }  # pins of the pulse inputs, as they are
+    button = machine.Pin(BUTTON_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
+    return Panel(leds, button.value, lambda port: levels[port](), time.ticks_ms, time.ticks_diff, clock)
+
+
 def main():
+    for name, gpio in LED_GPIO.items():
+        machine.Pin(gpio, machine.Pin.OUT, value=name == "power")
     clock = BoardClock(time.ticks_us, time.ticks_diff)
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
     for gpio in CLAMP_GPIO.values():
@@ -107,7 +120,10 @@ def main():
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    terminals = [(lambda settings: settings.p1, lambda: p1_port(clock))]
+    terminals = (  # wanted with which settings, and what makes it
+        (lambda settings: True, lambda: panel(clock)),
+        (lambda settings: settings.p1, lambda: p1_port(clock)),
+    )
     board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
 
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
@@ -137,6 +153,8 @@ def main():
         sampler.stop()
         for gpio in PULSE_GPIO.values():
             machine.Pin(gpio).irq(None)
+        for name, gpio in LED_GPIO.items():
+            machine.Pin(gpio).value(name == "power")
 
 
 try:

@@ -30,7 +30,7 @@ HOST_LAYERS = [
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage"},
     {"adapters", "web"},
-    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "p1_desk"},
+    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "p1_desk", "panel_desk", "radio_desk"},
     {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},

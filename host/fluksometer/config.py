@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
@@ -18,7 +18,16 @@ from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml
 from fluksometer.p1_keys import P1Keys, read_keys
-from fluksometer.shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ
+from fluksometer.shared.kube import PAIR_GROUP, collect_group
+from fluksometer.shared.records import (
+    MAX_CONVERSIONS_HZ,
+    MIN_CONVERSIONS_HZ,
+    PULSE_PORTS,
+    RADIO_FLUKSO,
+    RADIO_JEENODE,
+    RADIO_OFF,
+)
+from fluksometer.shared.rf12 import GROUPS
 
 _PASSWORD_MOST = 1024  # characters
 
@@ -76,6 +85,38 @@ class MqttTable(Table):
         return "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
 
 
+class RadioTable(Table):
+    """``[radio]``: sensor nodes; without the table the radio is off."""
+
+    network: Literal["flukso", "jeenode"] = "flukso"
+    group: Annotated[int, AfterValidator(within(1, GROUPS))] | None = None  # None: by the device's id; JeeNodes: 212
+    images: _Text | None = None  # directory of kubes' firmware; None: kubes, in the state directory
+
+    def group_of(self, device_id: str) -> int:
+        """The group that is listened to."""
+        if self.group is not None:
+            return self.group
+        return collect_group(device_id) if self.network == "flukso" else PAIR_GROUP
+
+
+def _is_command(words: list[str]) -> list[str]:
+    if not words or not words[0] or any("\0" in word for word in words):
+        raise ValueError('a program and its arguments, as ["/usr/bin/touch", "/tmp/pressed"]')
+    return words
+
+
+_Command = Annotated[list[str], AfterValidator(_is_command)]
+
+
+class PanelTable(Table):
+    """``[panel]``: LEDs and button."""
+
+    heartbeat_port: Annotated[int, AfterValidator(one_of(*PULSE_PORTS))] | None = None  # None: a beat each second
+    on_toggle: _Command | None = None  # what a press of the button runs
+    on_restore: _Command | None = None
+    on_reset: _Command | None = None
+
+
 class Config(Table):
     """The whole file."""
 
@@ -84,6 +125,8 @@ class Config(Table):
     mqtt: MqttTable = MqttTable()
     p1: P1Table | None = None
     sensor: list[SensorTable]
+    radio: RadioTable | None = None
+    panel: PanelTable = PanelTable()
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -94,7 +137,8 @@ class Config(Table):
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
-        return faults + _model_faults(values.get("board"), sensors)
+        faults += _model_faults(values.get("board"), sensors)
+        return faults + _panel_faults(values.get("panel"), sensors)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
         """The configured sensors; ``ids`` answers the kept id of a port, class and direction."""
@@ -103,8 +147,8 @@ class Config(Table):
             for table in self.sensor
         ]
 
-    def board_settings(self) -> BoardSettings:
-        """What the board is asked to do for the enabled sensors."""
+    def board_settings(self, device_id: str = "00") -> BoardSettings:
+        """What the board is asked to do for the enabled sensors; ``device_id`` tells the radio's group."""
         enabled = [sensor for sensor in self.sensors(lambda *_: "") if sensor.enabled]
         masks = dict.fromkeys(SensorClass, 0)
         for sensor in enabled:
@@ -118,12 +162,20 @@ class Config(Table):
             voltage_port=masks[SensorClass.VOLTAGE].bit_length(),
             pairs=pairs_mask(enabled),
             p1=int(self.p1 is not None and self.p1.on_board),
+            **self._radio_settings(device_id),
+            heartbeat_port=self.panel.heartbeat_port or 0,
         )
 
     def _pulse_limits_us(self) -> dict[str, int]:
         pulses = [one for one in self.sensor if one.enable and one.sensor_class is SensorClass.PULSE]
         widths = {f"width_us_{one.port}": one.width_us for one in pulses}
         return widths | {f"gap_us_{one.port}": one.gap_us for one in pulses}
+
+    def _radio_settings(self, device_id: str) -> dict[str, int]:
+        if self.radio is None:
+            return {"radio": RADIO_OFF}
+        network = RADIO_FLUKSO if self.radio.network == "flukso" else RADIO_JEENODE
+        return {"radio": network, "radio_group": self.radio.group_of(device_id)}
 
 
 def read_config(path: Path) -> Config:
@@ -145,6 +197,11 @@ def _beside(source: Path, key: str, path: str) -> Path:
         return source.absolute().parent / Path(path).expanduser()
     except RuntimeError as error:
         raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
+
+
+def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
+    """Where kubes' firmware lies: ``radio.images`` (relative to the file's directory), or beside what is kept."""
+    return _beside(source, "radio.images", config.images) if config.images else state / "kubes"
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
@@ -212,3 +269,11 @@ def _mqtt_faults(mqtt: object) -> list[str]:
     if "password_file" in mqtt and "username" not in mqtt:
         faults.append("mqtt.password_file: needs mqtt.username")
     return faults
+
+
+def _panel_faults(panel: object, sensors: list[dict[str, Any]]) -> list[str]:
+    port = panel.get("heartbeat_port") if isinstance(panel, dict) else None
+    pulses = [one for one in sensors if one.get("enable") is not False and class_of(one) is SensorClass.PULSE]
+    if port not in PULSE_PORTS or port in [one.get("port") for one in pulses]:
+        return []
+    return [f"panel.heartbeat_port: {port} counts no pulses: it needs a [[sensor]] of class pulse"]

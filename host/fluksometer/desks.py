@@ -4,21 +4,27 @@ from pathlib import Path
 
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.identity import Identity
+from fluksometer.adapters.kube_file import ImageFolder, KubeFile
 from fluksometer.adapters.p1_cable import P1Cable
 from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
-from fluksometer.config import Config, read_p1_keys
+from fluksometer.config import Config, images_dir, read_p1_keys, state_dir
 from fluksometer.config_p1 import P1Table
+from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.told import ToldBook
 from fluksometer.p1_desk import P1Desk
+from fluksometer.panel_desk import PanelDesk
+from fluksometer.radio_desk import RadioDesk, RadioPlace
 
 
 def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
     relative paths begin."""
-    desks: list[Desk] = []
+    desks: list[Desk] = [_panel_desk(config, identity)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
+    if config.radio:
+        desks.append(_radio_desk(config, identity, told, source))
     return desks
 
 
@@ -36,3 +42,25 @@ def _p1_desk(config: Config, p1: P1Table, identity: Identity, told: ToldBook, so
         cable=None if p1.on_board else P1Cable(p1.port, clock=host_time),
         faults=tuple(faults),
     )
+
+
+def _panel_desk(config: Config, identity: Identity) -> PanelDesk:
+    panel = config.panel
+    programs = {
+        TOGGLE_NETWORK: panel.on_toggle,
+        RESTORE_NETWORK: panel.on_restore,
+        FACTORY_RESET: panel.on_reset,
+    }
+    return PanelDesk(identity.device_id, {action: words for action, words in programs.items() if words})
+
+
+def _radio_desk(config: Config, identity: Identity, told: ToldBook, source: Path) -> RadioDesk:
+    assert config.radio
+    settings, state = config.board_settings(identity.device_id), state_dir(config, source)
+    place = RadioPlace(
+        device_id=identity.device_id,
+        network=settings.radio,
+        group=settings.radio_group,
+        key=bytes.fromhex(identity.id_of("kube key")),
+    )
+    return RadioDesk(place, KubeFile(state), ImageFolder(images_dir(config.radio, state, source)), told)

@@ -38,6 +38,12 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
 # port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
 # key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits
+# [radio]                   # FluksoKubes; pair them with: fluksometer kubes pair
+# network = "flukso"        # or "jeenode"
+
+# [panel]
+# heartbeat_port = 4        # the heartbeat LED follows this pulse input
+# on_toggle = ["/usr/local/bin/toggle-network"]   # run when the button was held for 2 to 5 s; also on_restore, on_reset
 
 # Ports 1 to 3 take clamps or one voltage, ports 2 to 5 pulses.
 [[sensor]]

@@ -97,7 +97,7 @@ class Bridge:
         self._sensors = sensors
         self._bank = SensorBank(sensors)
         self._calibrator = calibrator
-        self._session = LinkSession(config.board_settings(), calibrator.for_board)
+        self._session = LinkSession(config.board_settings(device_id), calibrator.for_board)
         self._desk = CaptureDesk(device_id, sensors)
         self._told, self._desks = told, desks
         self._clock = BoardClock()
@@ -242,6 +242,8 @@ class Bridge:
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
+                for desk in self._desks:
+                    desk.broker(True)
             case Received(topic=topic, payload=payload):
                 self._desk.want(topic, payload)
                 for desk in self._desks:
@@ -250,6 +252,8 @@ class Bridge:
                 pass
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
+                for desk in self._desks:
+                    desk.broker(False)
         return []
 
     def _take(self, event: Event) -> None:

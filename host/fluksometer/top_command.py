@@ -24,8 +24,7 @@ _PLAIN_EVERY_S = 5.0
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of ``top``."""
-    parser.add_argument("--host", type=_host, default="127.0.0.1", help="the broker (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=1883, help="its port (default: %(default)s)")
+    add_broker(parser)
     parser.add_argument("--plain", action="store_true", help="print a table every 5 s instead of drawing; for logs")
     parser.add_argument(
         "--seconds",
@@ -33,6 +32,12 @@ def configure(parser: ArgumentParser) -> None:
         metavar="N",
         help="end after so long; exit code 0 if at least one gauge and one counter came, else 1",
     )
+
+
+def add_broker(parser: ArgumentParser) -> None:
+    """Arguments that name a broker: ``host``, ``port``."""
+    parser.add_argument("--host", type=_host, default="127.0.0.1", help="the broker (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=1883, help="its port (default: %(default)s)")
 
 
 def run(arguments: Namespace) -> int:

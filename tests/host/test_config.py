@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fluksometer.config import Config, read_config, read_login, state_dir
+from fluksometer.config import Config, images_dir, read_config, read_login, state_dir
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, SensorClass
 from fluksometer.faults import FileFaults, parse_toml
@@ -309,3 +309,44 @@ def test_a_password_file_holds_one_line(tmp_path, content):
     with pytest.raises(FileFaults) as caught:
         read_login(config, tmp_path / "c")
     assert caught.value.faults == [f"mqtt.password_file: {tmp_path / 'p'} must hold one line, the password"]
+
+
+def test_the_radio_is_off_without_its_table_and_listens_in_the_group_of_the_device():
+    assert parse(LEAST).board_settings("ff").radio == 0
+    for text, expected in (
+        ("[radio]\n", (1, 46)),
+        ("[radio]\ngroup = 93\n", (1, 93)),
+        ('[radio]\nnetwork = "jeenode"\n', (2, 212)),
+    ):
+        found = parse(LEAST + text).board_settings("ff" + "0" * 30)
+        assert (found.radio, found.radio_group) == expected
+
+
+def test_where_images_of_kubes_lie(tmp_path):
+    state, source = tmp_path / "state", tmp_path / "meter.toml"
+    assert images_dir(parse(LEAST + "[radio]\n").radio, state, source) == state / "kubes"
+    assert images_dir(parse(LEAST + '[radio]\nimages = "firmware"\n').radio, state, source) == tmp_path / "firmware"
+
+
+def test_the_heartbeat_follows_a_pulse_port_that_counts():
+    four = LEAST + sensor(port=4, function='"b"')
+    assert parse(four + "[panel]\nheartbeat_port = 4\n").board_settings().heartbeat_port == 4
+    assert parse(four).board_settings().heartbeat_port == 0
+    off = LEAST + sensor(port=4, function='"b"', enable="false") + "[panel]\nheartbeat_port = 4\n"
+    for text in (LEAST + "[panel]\nheartbeat_port = 4\n", off):
+        assert faults(text) == ["panel.heartbeat_port: 4 counts no pulses: it needs a [[sensor]] of class pulse"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('[radio]\nnetwork = "zigbee"\n', "radio.network: 'zigbee' is not allowed: 'flukso' or 'jeenode'"),
+        ("[radio]\ngroup = 251\n", "radio.group: 251 is not allowed: 1 to 250"),
+        ("[panel]\nheartbeat_port = 1\n", "panel.heartbeat_port: 1 is not allowed: 2 or 3 or 4 or 5"),
+        ("[panel]\non_reset = []\n", "panel.on_reset: a program and its arguments, as"),
+        ('[panel]\non_reset = "reboot"\n', "panel.on_reset: 'reboot' is not allowed: a valid list"),
+    ],
+)
+def test_faults_of_radio_and_panel(text, fault):
+    (found,) = faults(LEAST + text)
+    assert found.startswith(fault)

@@ -9,7 +9,7 @@ import pytest
 from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
-from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, SensorTable
+from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
@@ -24,7 +24,15 @@ from fluksometer.faults import check_values, parse_toml
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 CALIBRATION = (ROOT / "docs" / "calibration.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
-TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "p1": P1Table, "sensor": SensorTable}
+TABLES = {
+    "device": DeviceTable,
+    "board": BoardTable,
+    "mqtt": MqttTable,
+    "p1": P1Table,
+    "sensor": SensorTable,
+    "radio": RadioTable,
+    "panel": PanelTable,
+}
 
 
 def test_every_table_is_described():
@@ -49,6 +57,8 @@ def test_every_topic_and_unit_is_described():
     for text in ("/sensor/<id>/gauge", "/sensor/<id>/counter", "/device/<id>/config/sensor"):
         assert text in MQTT
     for text in ("waveform", "harmonics/<port>", "request/waveform", "request/harmonics"):
+        assert f"`/device/<id>/{text}`" in MQTT
+    for text in ("config/kube", "pair", "kube", "radio/<node>", "button", "request/pair", "request/kube"):
         assert f"`/device/<id>/{text}`" in MQTT
     for text in ("`W`", "`Wh`", "`V`", "`L`", "`L/day`"):
         assert text in MQTT

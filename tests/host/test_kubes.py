@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluksometer.domain.kubes import KubeBook, KubeRefused, pair, remove, rename, sensor_values, told_version
+from fluksometer.domain.kubes import KubeBook, KubeRefused, kube_at, pair, remove, rename, told_version
 from fluksometer.faults import FileFaults, check_values
 from fluksometer.shared.kube import FLK01A, FLK01B, KUBES, RadioError, decode, encode
 from fluksometer.shared.rf12 import MAX_PAYLOAD, Decoder, frame, on_air
@@ -73,7 +73,7 @@ def test_thirty_kubes_and_no_more():
         (lambda book: rename(book, 1, "a\nb"), "up to 32 printable"),
         (lambda book: remove(book, 31), "no kube is paired as node 31"),
         (lambda book: told_version(book, 1, FLK01B, 2), "says type 19218, but was paired as 19217"),
-        (lambda book: sensor_values(book, 9, {}), "no kube is paired as node 9"),
+        (lambda book: kube_at(book, 9), "no kube is paired as node 9"),
     ],
 )
 def test_what_is_refused(call, text):
@@ -83,13 +83,6 @@ def test_what_is_refused(call, text):
 
 def test_the_version_that_a_kube_tells_is_kept():
     assert told_version(paired((FLK01A, A)), 1, FLK01A, 7).kubes["1"].version == 7
-
-
-def test_values_go_to_the_kubes_own_sensors():
-    book = paired((FLK01A, A), (FLK01B, B))
-    values = sensor_values(book, 1, decode(FLK01A, bytes.fromhex("0064ffff0c00")))
-    own = book.kubes["1"].sensors
-    assert values == [(own["temperature"], "°C", 21790), (own["battery"], "V", 2100), (own["error"], "", 0)]
 
 
 def test_the_file_comes_back():

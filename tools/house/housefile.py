@@ -185,6 +185,13 @@ class Kube(Table):
     type: str = Field(default="b", pattern="^[a-z]$")
 
 
+class Press(Table):
+    """A finger on the button: from when on, and for how long."""
+
+    at_s: float = Field(ge=0)
+    for_s: float = Field(gt=0, le=3600)
+
+
 class Faults(Table):
     """What goes wrong, and when (s since the power came on): the tests of reliability drive these."""
 
@@ -204,12 +211,15 @@ class House(Table):
     pulse: list[Pulse] = Field(default_factory=list)
     p1: P1 | None = None
     kube: list[Kube] = Field(default_factory=list)
+    press: list[Press] = Field(default_factory=list)
     faults: Faults | None = None
 
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:
         analog = [clamp.port for clamp in self.clamp] + [adapter.port for adapter in self.adapter]
         faults = place_faults(analog, [p.port for p in self.pulse], [k.node for k in self.kube])
+        presses = sorted((press.at_s, press.at_s + press.for_s) for press in self.press)
+        faults += [f"press: at {at:g} s it is still held" for (_, end), (at, _) in pairwise(presses) if at <= end]
         if faults:
             raise ValueError("; ".join(faults))
         return self

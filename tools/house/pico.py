@@ -20,6 +20,7 @@ from house.converter import HouseSource
 from house.flashfile import FS_BLOCK_BYTES, FS_BLOCKS, FS_START, FlashFile
 from house.housefile import House
 from house.p1_meter import Meter, P1Port
+from house.panel import Panel
 from house.pulses import PulseLine
 
 CORE_HZ: Final = 125_000_000
@@ -133,6 +134,7 @@ class EmulatedPico:
         self.burst = None if exact else BurstConverter(self.mcu, source)
         self._lines = [PulseLine(self.mcu, pulse) for pulse in house.pulse]
         self.p1 = P1Port(self.mcu, Meter(house)) if house.p1 is not None else None
+        self.panel = Panel(self.mcu, house.press)
 
     # --- what a test looks at ---
 

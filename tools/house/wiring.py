@@ -17,3 +17,8 @@ P1_RX_GPIO: Final = 9
 
 P1_REQUEST_GPIO: Final = 7
 """High while the board asks the smart meter for telegrams."""
+LED_GPIO: Final = {"wifi": 10, "ethernet": 11, "globe": 12, "heartbeat": 13, "power": 14}
+"""LED to GPIO: lit while the pin is driven high."""
+
+BUTTON_GPIO: Final = 15
+"""The button pulls it to ground, and leaves it to the board's own pull-up."""

@@ -15,9 +15,9 @@ Take = Callable[[str, bytes, bool], None]  # topic, payload, retained
 class MqttWatch:
     """One listening connection; connects again for ever."""
 
-    def __init__(self, *, host: str, port: int, take: Take) -> None:
+    def __init__(self, *, host: str, port: int, take: Take, topics: tuple[str, ...] = TOPICS) -> None:
         self.problem: str | None = f"no broker answers at {host}:{port}"
-        self._take = take
+        self._take, self._topics = take, topics
         self._address = f"{host}:{port}"
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -34,6 +34,10 @@ class MqttWatch:
         """Connect and listen."""
         self._client.loop_start()
 
+    def publish(self, topic: str, payload: str) -> None:
+        """Send a message that the broker does not keep."""
+        self._client.publish(topic, payload)
+
     def stop(self) -> None:
         """Leave. ``problem`` stays as it was."""
         self._client.on_disconnect = None
@@ -45,7 +49,7 @@ class MqttWatch:
     ) -> None:
         self.problem = f"the broker at {self._address} refuses: {code}" if code.is_failure else None
         if not code.is_failure:
-            client.subscribe([(topic, 0) for topic in TOPICS])
+            client.subscribe([(topic, 0) for topic in self._topics])
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None

@@ -27,6 +27,9 @@ class Desk:
     def want(self, topic: str, payload: bytes) -> None:
         """A message came on some topic that the bridge listens to, perhaps not one of this desk's. Any bytes."""
 
+    def broker(self, up: bool) -> None:
+        """The connection to the MQTT broker is there, or gone."""
+
     def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
         """The board has said something of some terminal. ``time_s``: UTC of its ``t_us``, None when not known; ``now_s``:
         the host's monotonic clock."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from fluksometer.faults import Table
-from fluksometer.shared.kube import KUBES, NODES, SENSORS
+from fluksometer.shared.kube import KUBES, NODES
 
 FORMAT: Final = "fluksometer kubes 1"
 MAX_NAME: Final = 32
@@ -108,32 +108,30 @@ def pair(book: KubeBook, hw_type: int, hw_id: str, make_id: MakeId) -> tuple[Kub
 
 def rename(book: KubeBook, node: int, name: str) -> KubeBook:
     """The book with another name for a kube; KubeRefused when there is none, or the name is not allowed."""
-    kube = _kube(book, node)
+    kube = kube_at(book, node)
     return _with(book, node, kube.model_copy(update={"name": _checked(_name, name, f"name {name!r}")}))
 
 
 def remove(book: KubeBook, node: int) -> KubeBook:
     """The book without a kube: paired again it is a new one, with new ids. KubeRefused when there is none."""
-    _kube(book, node)
+    kube_at(book, node)
     return book.model_copy(update={"kubes": {key: kube for key, kube in book.kubes.items() if key != str(node)}})
 
 
 def told_version(book: KubeBook, node: int, hw_type: int, version: int) -> KubeBook:
     """The book after an upgrade request: what firmware the kube has. KubeRefused when the node is not of this type."""
-    kube = _kube(book, node)
+    kube = kube_at(book, node)
     if kube.hw_type != hw_type:
         raise KubeRefused(f"node {node}: it says type {hw_type}, but was paired as {kube.hw_type}")
     return _with(book, node, kube.model_copy(update={"version": version}))
 
 
-def sensor_values(book: KubeBook, node: int, values: dict[str, int | None]) -> list[tuple[str, str, int]]:
-    """(sensor id, unit, thousandths of it) of what a kube's packet said, without what its sensors failed to measure."""
-    sensors = _kube(book, node).sensors
-    return [
-        (sensors[name], SENSORS[name][0], value)
-        for name, value in values.items()
-        if value is not None and name in sensors
-    ]
+def kube_at(book: KubeBook, node: int) -> Kube:
+    """The kube that sends as this node; KubeRefused when there is none."""
+    kube = book.at(node)
+    if kube is None:
+        raise KubeRefused(f"no kube is paired as node {node}")
+    return kube
 
 
 def _free_node(book: KubeBook, hw_id: str) -> int:
@@ -141,13 +139,6 @@ def _free_node(book: KubeBook, hw_id: str) -> int:
         if book.at(node) is None:
             return node
     raise KubeRefused(f"kube {hw_id}: all {NODES} nodes are taken; remove one first")
-
-
-def _kube(book: KubeBook, node: int) -> Kube:
-    kube = book.at(node)
-    if kube is None:
-        raise KubeRefused(f"no kube is paired as node {node}")
-    return kube
 
 
 def _with(book: KubeBook, node: int, kube: Kube) -> KubeBook:
