@@ -324,6 +324,8 @@ class Bridge:
             self._publish_all(messages)
             for one in asks:
                 self._session.send(one)
+            for event, fields in desk.warnings():
+                self._event_log.warn(event, fields)
 
     def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
         table = self._calibrator.table(hello)

@@ -97,3 +97,16 @@ def test_what_is_no_board_can_not_fill_the_log():
 def test_the_name_of_a_model_can_not_steer_the_terminal():
     (line,) = shown(BoardSaidHello(make_hello(model="Pico\x1b[2J"), True))
     assert line["model"] == "Pico [2J"
+
+
+def test_a_warning_of_a_desk_is_shown_once_a_period_for_each_reason():
+    with structlog.testing.capture_logs() as lines:
+        log = EventLog(structlog.get_logger())
+        for reason in ("wrong CRC", "wrong CRC", "wrong key"):
+            log.warn("p1_lost", {"reason": reason})
+        log.begin_period()
+        log.warn("p1_lost", {"reason": "wrong CRC"})
+    assert [(line["event"], line["reason"]) for line in lines] == [
+        ("p1_lost", reason) for reason in ("wrong CRC", "wrong key", "wrong CRC")
+    ]
+    assert {line["log_level"] for line in lines} == {"warning"}

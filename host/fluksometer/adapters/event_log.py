@@ -33,6 +33,7 @@ _FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED
 """Of a clamp; where it sees no mains its loads may just be off. A voltage without mains is an adapter that is not plugged in."""
 _TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
 _LOG_LINES = 60  # of the board's firmware a period
+_WARNINGS = 200  # different ones a period
 _CHIPS = {1: "rp2040", 2: "rp2350"}
 
 
@@ -44,7 +45,7 @@ class EventLog:
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, str]] = set()  # event and reason, in this period
         self._lines: Counter[str] = Counter()  # lines of the board by event in this period
         self._hello: Hello | None = None  # as last shown
         self._flags: dict[int, int] = {}  # by port
@@ -53,6 +54,10 @@ class EventLog:
         """Faults may be shown again."""
         self._shown.clear()
         self._lines.clear()
+
+    def warn(self, event: str, fields: dict[str, object]) -> None:
+        """Write a warning of a desk, unless this period has the same event with the same ``reason`` already."""
+        self._once(event, str(fields.get("reason", "")), **fields)
 
     def show(self, event: Event) -> None:
         """Write the line of this event, if it deserves one."""
@@ -96,9 +101,9 @@ class EventLog:
             case PulsesCounted() | PairClosed() | RawCame() | TerminalSpoke():
                 pass
 
-    def _once(self, event: str, **fields: object) -> None:
-        if event not in self._shown:
-            self._shown.add(event)
+    def _once(self, event: str, which: str = "", /, **fields: object) -> None:
+        if (event, which) not in self._shown and len(self._shown) < _WARNINGS:
+            self._shown.add((event, which))
             self._log.warning(event, **fields)
 
     def _one_more(self, event: str, most: int) -> bool:

@@ -12,6 +12,9 @@ from .topics import Message
 Ask = tuple[Layout, tuple[Any, ...]]
 """A record for the board: its layout and its values."""
 
+Fault = tuple[str, dict[str, object]]
+"""Event and fields of a line in the log."""
+
 
 class Desk:
     """A terminal that has nothing to do: each real one overrides what it needs. All but ``serve`` is called in the loop, and
@@ -40,6 +43,11 @@ class Desk:
     def summary(self) -> dict[str, object]:
         """Counts for the summary in the log: what was lost or refused, and whatever tells a person how it fares."""
         return {}
+
+    def warnings(self) -> list[Fault]:
+        """What went wrong since the last call, for the log. Asked for after each step; the log shows each event, apart for each
+        ``reason`` in its fields, once a minute, so a desk may answer the same again and again. Totals belong into summary()."""
+        return []
 
     async def serve(self, wake: Callable[[], None]) -> None:
         """Work of its own beside (a socket, a port), until cancelled. ``wake`` has step() called soon; it may be called in
