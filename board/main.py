@@ -20,7 +20,7 @@ from meter.host_link import HostLink
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
 from meter.settings import Settings
-from pins import CLAMP_GPIO, PULSE_GPIO
+from pins import CLAMP_GPIO, PULSE_GPIO, SERIAL_ENABLE_GPIO, SERIAL_RX_GPIO, SERIAL_TX_GPIO
 from shared.records import CHIP_RP2040, CHIP_RP2350
 
 FIRMWARE_VERSION = (0, 1, 0)
@@ -28,6 +28,7 @@ POLL_MS = 16  # samples lost between converter and ring are noticed, and their o
 
 IS_RP2350 = "RP2350" in sys.implementation._machine
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
+DMA_TIMER0 = 0x50000440 if IS_RP2350 else 0x50000420
 
 
 def console():
@@ -74,6 +75,24 @@ def pulse_inputs():
     return inputs
 
 
+def serial_port(clock):
+    """Port 6, RS-485. What only it needs is imported here: it takes memory."""
+    from meter.line_driver import LineDriver
+    from meter.serial_port import SerialPort
+
+    receive = machine.Pin(
+        SERIAL_RX_GPIO, machine.Pin.IN, machine.Pin.PULL_UP
+    )  # rests high while its transceiver is silent
+    uart = machine.UART(0, tx=machine.Pin(SERIAL_TX_GPIO), rx=receive, txbuf=32, rxbuf=32)
+    enable = machine.Pin(SERIAL_ENABLE_GPIO, machine.Pin.OUT, value=0)
+    driver = LineDriver(machine.mem32, rp2.DMA, DMA_TIMER0, machine.freq(), enable.value, uart.txdone, uart.any)
+
+    def wait_input():  # as StreamReader waits, without reading
+        yield asyncio.core._io_queue.queue_read(uart)
+
+    return SerialPort(uart, driver, wait_input, clock)
+
+
 def main():
     clock = BoardClock(time.ticks_us, time.ticks_diff)
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
@@ -83,7 +102,8 @@ def main():
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    board = Board(identity(), Settings(), calibration, clock, sampler, inputs)
+    terminals = [(lambda settings: settings.serial_baud, lambda: serial_port(clock))]
+    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
 
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()

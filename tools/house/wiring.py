@@ -10,3 +10,6 @@ ADC_CHANNEL: Final = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
 
 PULSE_GPIO: Final = {2: 2, 3: 3, 4: 4, 5: 5}
 """Pulse port to GPIO: active low (a reed or an open collector to ground), held up by the board's own pull-up."""
+
+SERIAL_ENABLE_GPIO: Final = 6
+"""RS-485, port 6: its transceiver's driver is on while this is high. Data are on UART 0."""
