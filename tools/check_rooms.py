@@ -23,10 +23,10 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "whole_file"},
+    | {"config_sensors", "config_serial", "config_values", "whole_file"},
     {"link_session", "storage"},
     {"adapters", "web"},
-    {"calibrator", "capture_desk", "linearity_tables", "live_recording"},
+    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "serial_desk"},
     {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
+from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
 from fluksometer.config_values import matching, that, within
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
@@ -89,6 +90,8 @@ class Config(Table):
     board: BoardTable = BoardTable()
     mqtt: MqttTable = MqttTable()
     sensor: list[SensorTable]
+    rs485: Rs485Table | None = None
+    modbus: list[ModbusTable] = Field(default_factory=list)
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -97,7 +100,12 @@ class Config(Table):
         faults = all_faults(sensors)
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
-        return faults + _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        return (
+            faults
+            + _rate_faults(values.get("board"), sensors)
+            + _mqtt_faults(values.get("mqtt"))
+            + serial_faults(values)
+        )
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
         """The configured sensors; ``ids`` answers the kept id of a port, class and direction."""
@@ -120,6 +128,8 @@ class Config(Table):
             **{f"width_us_{port}": round(self.board.min_width_ms * 1000) for port in PULSE_PORTS},
             voltage_port=masks[SensorClass.VOLTAGE].bit_length(),
             pairs=pairs_mask(enabled),
+            serial_baud=self.rs485.baud if self.rs485 else 0,
+            serial_format=self.rs485.wire_format if self.rs485 else 0,
         )
 
 

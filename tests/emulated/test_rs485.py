@@ -67,6 +67,11 @@ def test_the_driver_is_released_before_a_fast_meter_answers(make_board: MakeBoar
         assert answer[:3] == bytes([1, 4, 2 * registers]) and len(answer) == 5 + 2 * registers
         assert FramerRTU.check_CRC(answer[:-2], int.from_bytes(answer[-2:], "big"))
     assert bus.meters[0].answered == 60 == len(bus.releases)
-    print("release us", min(bus.releases) / 1e3, sorted(bus.releases)[len(bus.releases) // 2] / 1e3, max(bus.releases) / 1e3)
+    print(
+        "release us",
+        min(bus.releases) / 1e3,
+        sorted(bus.releases)[len(bus.releases) // 2] / 1e3,
+        max(bus.releases) / 1e3,
+    )
     assert (bus.unheard, bus.collisions, bus.line.overrun) == (0, 0, 0)
-    assert 0 < min(bus.releases) and max(bus.releases) < SLAVE_US * 1000
+    assert min(bus.releases) > 0 and max(bus.releases) < SLAVE_US * 1000
