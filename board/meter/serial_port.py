@@ -9,7 +9,7 @@ from shared.terminal_records import SERIAL_BYTES, SERIAL_IN, SERIAL_OUT, SERIAL_
 
 _QUEUE_BYTES = const(1000)  # of the host that wait behind the piece that is being sent
 _QUEUE_PIECES = const(16)
-_POLL_MS = const(2)
+_POLL_MS = const(5)  # each look costs some 0.2 ms
 _U32 = const(0xFFFFFFFF)
 _TXBUF = const(1000)  # SERIAL_BYTES: a piece goes into it whole, so that it has no gap
 _FORMATS = ((None, 1, 10), (0, 1, 11), (1, 1, 11), (None, 2, 11))  # parity, stop bits, bits a character

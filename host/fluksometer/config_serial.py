@@ -22,6 +22,7 @@ class Rs485Table(Table):
     baud: Annotated[int, AfterValidator(within(300, 1_000_000))] = 115_200
     format: Annotated[str, AfterValidator(that(FORMATS.__contains__, f"one of {', '.join(FORMATS)}"))] = "8N1"
     tcp_port: Annotated[int, AfterValidator(within(0, 65535))] = 8899
+    answer_s: Annotated[float, AfterValidator(within(0.1, 60))] = 1.0
 
     @property
     def wire_format(self) -> int:

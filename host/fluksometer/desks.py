@@ -3,6 +3,7 @@
 from fluksometer.adapters.identity import Identity
 from fluksometer.config import Config
 from fluksometer.domain.desk import Desk
+from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.serial_desk import SerialDesk
 
@@ -11,7 +12,7 @@ def desks_of(config: Config, identity: Identity, told: ToldBook) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``."""
     desks: list[Desk] = []
     if config.rs485:
-        meters = [table.meter for table in config.modbus]
-        line = config.rs485
-        desks.append(SerialDesk(meters, char_s=line.char_s, tcp_port=line.tcp_port, told=told, ids=identity.id_of))
+        meters, line = [table.meter for table in config.modbus], config.rs485
+        turns = LineTurns(line.char_s, line.answer_s)
+        desks.append(SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of))
     return desks

@@ -21,9 +21,9 @@ class SerialDesk(Desk):
     """``ids`` answers the kept id of a meter's value by a name; ``tcp_port`` 0: no socket."""
 
     def __init__(
-        self, meters: Sequence[Meter], *, char_s: float, tcp_port: int, told: ToldBook, ids: Callable[[str], str]
+        self, meters: Sequence[Meter], turns: LineTurns, *, tcp_port: int, told: ToldBook, ids: Callable[[str], str]
     ) -> None:
-        self._turns = LineTurns(char_s)
+        self._turns = turns
         self._poller = Poller(meters)
         self._told = told
         self._sensors = {
@@ -60,11 +60,12 @@ class SerialDesk(Desk):
         """Bytes go to whose turn it is: the poller, or one client; out of turn to all clients."""
         match reading:
             case SerialBytes(data=data):
-                owner = self._turns.take(now_s)
+                owner = self._turns.owner
                 if owner == _POLLER:
                     self._time_s = time_s
                     self._answered(self._poller.take(data))
                 else:
+                    self._turns.quiet_from(now_s)
                     for client in [owner] if isinstance(owner, Client) else self._clients():
                         client.give(data)
             case SerialStatus(refused=refused):

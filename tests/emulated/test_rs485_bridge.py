@@ -12,6 +12,7 @@ from emulated.board import Emulator
 from host.rig import MOSQUITTO, MOSQUITTO_SUB, BridgeProcess, Listener, Mosquitto, free_port, wait_until
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusIOException
 
 from house.housefile import House, read_house
 from house.modbus_meters import meter_truth
@@ -92,21 +93,22 @@ clamp_a = 50
 baud = {baud}
 format = "{form}"
 tcp_port = {tcp}
+answer_s = {answer_s}
 """
 METER = """
 [[modbus]]
 address = {address}
 model = "{model}"
 function = "{function}"
-poll_s = 1
+poll_s = 3600
 """
-EASTRON = {1: ("sdm120", "dryer"), 2: ("sdm630", "house"), 3: ("abb-b23", "solar")}
+GOOD = {1: ("sdm120", "dryer"), 2: ("sdm630", "house"), 3: ("abb-b23", "solar")}
 
 
 class Chain:
     """Emulator and bridge as programs of their own, with mosquitto between the bridge and the listener."""
 
-    def __init__(self, folder: Path, flash: Path, baud: int, form: str) -> None:
+    def __init__(self, folder: Path, flash: Path, baud: int, form: str, answer_s: float) -> None:
         self.house_file, self.tcp = folder / "house.toml", free_port()
         self.house_file.write_text(HOUSE.format(baud=baud, form=form))
         self.house: House = read_house(self.house_file)
@@ -116,7 +118,14 @@ class Chain:
         self.emulator.__enter__()
         self.listener = Listener(self.mosquitto.port, "#", folder)
         self._config = folder / "meter.toml"
-        values = {"port": self.emulator.link, "mqtt": self.mosquitto.port, "baud": baud, "form": form, "tcp": self.tcp}
+        values = {
+            "port": self.emulator.link,
+            "mqtt": self.mosquitto.port,
+            "baud": baud,
+            "form": form,
+            "tcp": self.tcp,
+            "answer_s": answer_s,
+        }
         self._text = CONFIG.format(**values)
         self.bridge: BridgeProcess | None = None
 
@@ -141,11 +150,11 @@ class Chain:
         return {one["function"]: one | {"section": name} for name, one in sections.items() if "function" in one}
 
 
-@pytest.fixture(params=[(115_200, "8N1"), (9600, "8E1")], ids=["115200 8N1", "9600 8E1"])
-def chain(request, tmp_path: Path, flashed: Path) -> Iterator[Chain]:
+@pytest.fixture
+def chain(tmp_path: Path, flashed: Path) -> Iterator[Chain]:
     if not (MOSQUITTO and MOSQUITTO_SUB):
         pytest.skip("mosquitto and mosquitto_sub are not installed")
-    chain = Chain(tmp_path, flashed, *request.param)
+    chain = Chain(tmp_path, flashed, 115_200, "8N1", answer_s=2.0)  # a busy machine emulates slower than real time
     yield chain
     chain.close()
 
@@ -160,8 +169,9 @@ def as_float32(value: float) -> float:
 
 async def read_all(port: int) -> dict[int, Any]:
     """The registers that an unmodified client reads of each meter; None for one that does not answer."""
-    client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=3, retries=1)
-    assert await client.connect()
+    client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=8, retries=1)
+    doubter = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=3, retries=0)
+    assert await client.connect() and await doubter.connect()
     try:
         said: dict[int, Any] = {
             1: await client.read_input_registers(0, count=78, device_id=1),
@@ -171,19 +181,24 @@ async def read_all(port: int) -> dict[int, Any]:
         }
         for address in (4, 5):
             try:
-                said[address] = await client.read_input_registers(0, count=2, device_id=address)
-            except Exception as error:
+                said[address] = await doubter.read_input_registers(0, count=2, device_id=address)
+            except ModbusIOException as error:
                 said[address] = error
-                await client.connect()
         said[13] = await client.read_holding_registers(0x5000, count=8, device_id=3)
         return said
     finally:
         client.close()
+        doubter.close()
 
 
-def test_a_modbus_client_reads_the_meters_through_bridge_and_chip(chain: Chain) -> None:
-    chain.start({})
-    said = asyncio.run(read_all(chain.tcp))
+def test_modbus_meters_reach_a_client_and_mqtt_at_the_same_time(chain: Chain) -> None:
+    bridge = chain.start({**GOOD, 4: ("sdm120", "silent"), 5: ("sdm120", "noisy"), 6: ("sdm120", "busy")})
+    check_client(chain, asyncio.run(read_all(chain.tcp)))
+    check_published(chain, bridge)
+
+
+def check_client(chain: Chain, said: dict[int, Any]) -> None:
+    """What an unmodified client has read is what the house holds."""
     truths = {meter.address: meter_truth(chain.house, meter, 1.0) for meter in chain.house.modbus}
     single, three = floats(said[1].registers), floats(said[2].registers)
     one, house = truths[1], truths[2]
@@ -203,20 +218,20 @@ def test_a_modbus_client_reads_the_meters_through_bridge_and_chip(chain: Chain) 
     assert b23[0x2C] == 4998
     assert said[6].isError() and said[6].exception_code == 6
     for address in (4, 5):
-        assert isinstance(said[address], Exception) or said[address].isError()
+        assert isinstance(said[address], ModbusIOException)
 
 
 B23 = {"voltage": 0, "current": 12, "power": 0x16}
 
 
-def test_the_bridge_publishes_the_meters(chain: Chain) -> None:
-    bridge = chain.start({**EASTRON, 4: ("sdm120", "silent"), 5: ("sdm120", "noisy"), 6: ("sdm120", "busy")})
+def check_published(chain: Chain, bridge: BridgeProcess) -> None:
+    """What the bridge has polled is published; what it could not is in its log, by kind."""
     wait_until(lambda: "house import" in chain.sensors(), lambda: chain.sensors())
     sensors = chain.sensors()
     assert sensors["dryer import"]["section"] == "6" and sensors["dryer import"]["class"] == "uart"
     for meter in chain.house.modbus[:3]:
         truth = meter_truth(chain.house, meter, 1.0)
-        name = EASTRON[meter.address][1]
+        name = GOOD[meter.address][1]
         for function, section in sensors.items():
             quantity = function.removeprefix(name + " ").replace(" ", "_")
             if not function.startswith(name + " ") or quantity in ("import", "export"):

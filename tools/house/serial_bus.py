@@ -80,6 +80,8 @@ class SerialBus:
     # --- meters answer ---
 
     def _frame_ended(self) -> None:
+        if self.line.sending:  # its start bit came in time: no silence yet
+            return
         frame, self._heard = bytes(self._heard), bytearray()
         self.frames.append(frame)
         form, now_s = self.line.format, float(self._clock.nanos) / 1e9

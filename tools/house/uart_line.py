@@ -73,6 +73,11 @@ class UartLine:
         parity = ("E" if control & _EVEN else "O") if control & _PARITY else "N"
         return Format(baud, uart.word_length, parity, 2 if control & _TWO_STOPS else 1)
 
+    @property
+    def sending(self) -> bool:
+        """Whether a byte of the chip is on the line."""
+        return self._shifting is not None
+
     def receive(self, byte: int) -> None:
         """A byte has come whole."""
         if self._uart.rx_fifo.full:

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-ANSWER_S = 1.0  # a meter that has not begun to answer by then does not
 QUIET_S = 0.05  # an answer with a pause of so long behind it has ended; the board tells each silence of 3.5 characters
 LONGEST_CHARS = 256  # of an answer, by the Modbus standard
 
@@ -18,10 +17,10 @@ class Turn:
 
 
 class LineTurns:
-    """``char_s``: what a character takes on the line."""
+    """``char_s``: what a character takes on the line; ``answer_s``: who has not begun to answer by then does not."""
 
-    def __init__(self, char_s: float) -> None:
-        self._char_s = char_s
+    def __init__(self, char_s: float, answer_s: float) -> None:
+        self._char_s, self._answer_s = char_s, answer_s
         self._waiting: deque[Turn] = deque()
         self._turn: Turn | None = None
         self._until_s = 0.0
@@ -45,12 +44,14 @@ class LineTurns:
         self._waiting.clear()
         return owners
 
-    def take(self, now_s: float) -> Hashable | None:
-        """Bytes came: who gets them, or None when it is nobody's turn."""
-        if self._turn is None:
-            return None
+    @property
+    def owner(self) -> Hashable | None:
+        """Whose turn it is; None: nobody's."""
+        return self._turn.owner if self._turn else None
+
+    def quiet_from(self, now_s: float) -> None:
+        """The present turn ends when nothing more comes, and not before."""
         self._until_s = now_s + QUIET_S
-        return self._turn.owner
 
     def step(self, now_s: float) -> tuple[Hashable | None, Turn | None]:
         """Whose turn has ended by its time, and the turn that begins now."""
@@ -60,7 +61,7 @@ class LineTurns:
         if self._turn or not self._waiting:
             return ended, None
         self._turn = self._waiting.popleft()
-        self._until_s = now_s + ANSWER_S + (len(self._turn.data) + LONGEST_CHARS) * self._char_s
+        self._until_s = now_s + self._answer_s + (len(self._turn.data) + LONGEST_CHARS) * self._char_s
         return ended, self._turn
 
     def next_deadline_s(self) -> float | None:

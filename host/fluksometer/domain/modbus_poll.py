@@ -11,6 +11,7 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInput
 
 from .modbus_models import Model
 
+_DATA_MOST = 1024
 _EXCEPTIONS = {
     1: "illegal function",
     2: "illegal address",
@@ -53,15 +54,15 @@ def request_of(meter: Meter, read: int) -> bytes:
     return bytes(_framer().buildFrame(kind(dev_id=meter.address, address=first, count=count)))
 
 
-def answer_of(meter: Meter, read: int, data: bytes, *, ended: bool) -> Registers | Wrong | None:
-    """What a meter has said, as far as it has come. None: not whole yet. ``ended``: nothing more will come. Any bytes."""
+def answer_of(meter: Meter, read: int, data: bytes) -> Registers | Wrong | None:
+    """What a meter has said. None: not whole yet, or damaged. Any bytes."""
     try:
         _used, address, _tid, frame = _framer().decode(data)
         pdu: Any = DecodePDU(False).decode(frame) if frame else None
     except Exception:  # pymodbus raises several kinds for what is no answer
-        return _cut(data) if ended else None
+        return None
     if pdu is None:
-        return _cut(data) if ended else None
+        return None
     if address != meter.address:
         return Wrong("bad_answer", f"meter {address} answered in its place")
     if isinstance(pdu, ExceptionResponse):
@@ -90,6 +91,7 @@ class Poller:
     _due_s: list[float] = field(init=False)
     _at: tuple[int, int] | None = field(init=False, default=None)  # meter and read that are being asked
     _data: bytes = field(init=False, default=b"")
+    _stray: Wrong | None = field(init=False, default=None)  # came in this turn, and was no answer to it
     _answers: dict[int, Sequence[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,22 +117,31 @@ class Poller:
         return self._ask(index, 0)
 
     def take(self, data: bytes) -> tuple[Meter, Registers | Wrong] | None:
-        """Bytes came: the outcome, when that is whole."""
-        self._data = (self._data + data)[-1024:]
-        return self._outcome(ended=False)
+        """Bytes came, cut where the line was silent: the outcome, once it is there.
 
-    def ended(self) -> tuple[Meter, Registers | Wrong] | None:
-        """Nothing more will come; None only when nothing was asked."""
-        return self._outcome(ended=True)
-
-    def _outcome(self, *, ended: bool) -> tuple[Meter, Registers | Wrong] | None:
+        What is no answer to the question may be a late one to another: it is put aside, and the turn goes on."""
         if self._at is None:
             return None
         index, read = self._at
-        meter = self.meters[index]
-        outcome = answer_of(meter, read, self._data, ended=ended)
-        if outcome is None:
+        self._data = (self._data + data)[-_DATA_MOST:]
+        for candidate in (self._data, data):
+            outcome = answer_of(self.meters[index], read, candidate)
+            if isinstance(outcome, Wrong) and outcome.kind == "bad_answer":
+                self._data, self._stray = b"", outcome
+            elif outcome:
+                return self._outcome(outcome)
+        return None
+
+    def ended(self) -> tuple[Meter, Registers | Wrong] | None:
+        """Nothing more will come; None only when nothing was asked."""
+        if self._at is None:
             return None
+        return self._outcome(_cut(self._data) if self._data or not self._stray else self._stray)
+
+    def _outcome(self, outcome: Registers | Wrong) -> tuple[Meter, Registers | Wrong]:
+        assert self._at is not None
+        index, read = self._at
+        meter = self.meters[index]
         if isinstance(outcome, Wrong):
             self.wrong[outcome.kind] += 1
         else:
@@ -152,5 +163,5 @@ class Poller:
         self._due_s = [max(due_s, now_s + 1) for due_s in self._due_s]
 
     def _ask(self, index: int, read: int) -> bytes:
-        self._at, self._data = (index, read), b""
+        self._at, self._data, self._stray = (index, read), b"", None
         return request_of(self.meters[index], read)
