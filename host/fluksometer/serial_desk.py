@@ -63,7 +63,10 @@ class SerialDesk(Desk):
                 owner = self._turns.owner
                 if owner == _POLLER:
                     self._time_s = time_s
-                    self._answered(self._poller.take(data))
+                    outcome = self._poller.take(data)
+                    if outcome:
+                        self._turns.done()
+                    self._answered(outcome)
                 else:
                     self._turns.quiet_from(now_s)
                     for client in [owner] if isinstance(owner, Client) else self._clients():
@@ -128,7 +131,6 @@ class SerialDesk(Desk):
         if outcome is None:
             return
         meter, said = outcome
-        self._turns.done()
         if isinstance(said, Wrong):
             self._warn(f"modbus_{said.kind}", reason=f"meter {meter.address} ({meter.function}): {said.reason}")
         request, answers = self._poller.go_on()

@@ -154,7 +154,7 @@ class Chain:
 def chain(tmp_path: Path, flashed: Path) -> Iterator[Chain]:
     if not (MOSQUITTO and MOSQUITTO_SUB):
         pytest.skip("mosquitto and mosquitto_sub are not installed")
-    chain = Chain(tmp_path, flashed, 115_200, "8N1", answer_s=2.0)  # a busy machine emulates slower than real time
+    chain = Chain(tmp_path, flashed, 115_200, "8N1", answer_s=3.0)  # a busy machine emulates slower than real time
     yield chain
     chain.close()
 
@@ -169,8 +169,8 @@ def as_float32(value: float) -> float:
 
 async def read_all(port: int) -> dict[int, Any]:
     """The registers that an unmodified client reads of each meter; None for one that does not answer."""
-    client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=8, retries=1)
-    doubter = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=3, retries=0)
+    client = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=12, retries=1)
+    doubter = AsyncModbusTcpClient("127.0.0.1", port=port, framer=FramerType.RTU, timeout=4, retries=0)
     assert await client.connect() and await doubter.connect()
     try:
         said: dict[int, Any] = {

@@ -111,7 +111,8 @@ class Poller:
         if self.asking or not self.meters or min(self._due_s) > now_s:
             return None
         index = self._due_s.index(min(self._due_s))
-        self._due_s[index] = max(self._due_s[index] + self.meters[index].poll_s, now_s + self.meters[index].poll_s / 2)
+        next_s = self._due_s[index] + self.meters[index].poll_s
+        self._due_s[index] = next_s if next_s > now_s else now_s + self.meters[index].poll_s
         self._answers = {}
         self.polls += 1
         return self._ask(index, 0)
