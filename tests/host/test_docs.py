@@ -10,6 +10,7 @@ from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, SensorTable
+from fluksometer.config_serial import ModbusTable, Rs485Table
 from fluksometer.domain import topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -23,12 +24,14 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 CALIBRATION = (ROOT / "docs" / "calibration.md").read_text()
 MQTT = (ROOT / "docs" / "mqtt.md").read_text()
 TABLES = {"device": DeviceTable, "board": BoardTable, "mqtt": MqttTable, "sensor": SensorTable}
+TABLES |= {"rs485": Rs485Table, "modbus": ModbusTable}
+LISTS = ("sensor", "modbus")
 
 
 def test_every_table_is_described():
     assert set(TABLES) == set(Config.model_fields)
     for name in TABLES:
-        heading = "## `[[sensor]]`" if name == "sensor" else f"## `[{name}]`"
+        heading = f"## `[[{name}]]`" if name in LISTS else f"## `[{name}]`"
         assert heading in CONFIGURATION
 
 
@@ -37,9 +40,7 @@ def test_every_table_is_described():
     [(name, field.alias or key) for name, table in TABLES.items() for key, field in table.model_fields.items()],
 )
 def test_every_key_is_described_under_its_table(table, key):
-    section = CONFIGURATION.partition(f"[{table}]]`\n" if table == "sensor" else f"[{table}]`\n")[2].partition("\n## ")[
-        0
-    ]
+    section = CONFIGURATION.partition(f"[{table}]]`\n" if table in LISTS else f"[{table}]`\n")[2].partition("\n## ")[0]
     assert f"| `{key}` |" in section
 
 
