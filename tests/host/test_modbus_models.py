@@ -4,7 +4,7 @@ import struct
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluksometer.domain.modbus_models import Value, known_model, modbus_models, parse_models, quantity_of
@@ -76,6 +76,7 @@ def test_an_energy_below_zero_is_none() -> None:
     assert value("float32").milli(words("f", -0.5), counts=True) is None
 
 
+@settings(deadline=None)
 @given(form=st.sampled_from(sorted(FORMATS)), raw=st.binary(min_size=8, max_size=8), counts=st.booleans())
 def test_any_registers_are_a_number_or_none(form: str, raw: bytes, counts: bool) -> None:
     place = value(form, 0.01)

@@ -2,7 +2,7 @@
 
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 
@@ -83,6 +83,7 @@ def test_a_board_that_is_away_costs_no_meter_a_fault() -> None:
     assert poller.due(20.0) == request_of(DRYER, 0)
 
 
+@settings(deadline=None)
 @given(pieces=st.lists(st.binary(max_size=300), max_size=6), mangled=st.integers(0, 160), bit=st.integers(1, 255))
 def test_any_bytes_are_no_answer_unless_they_are_the_right_one(pieces: list[bytes], mangled: int, bit: int) -> None:
     good = bytearray(answer(2, list(range(78))))

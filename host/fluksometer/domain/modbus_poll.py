@@ -11,7 +11,7 @@ from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInput
 
 from .modbus_models import Model
 
-_DATA_MOST = 1024
+_DATA_MOST = 300  # the longest answer has 256
 _EXCEPTIONS = {
     1: "illegal function",
     2: "illegal address",
