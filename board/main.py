@@ -80,9 +80,8 @@ def serial_port(clock):
     from meter.line_driver import LineDriver
     from meter.serial_port import SerialPort
 
-    receive = machine.Pin(
-        SERIAL_RX_GPIO, machine.Pin.IN, machine.Pin.PULL_UP
-    )  # rests high while its transceiver is silent
+    # Rests high while the transceiver's receiver is off.
+    receive = machine.Pin(SERIAL_RX_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
     uart = machine.UART(0, tx=machine.Pin(SERIAL_TX_GPIO), rx=receive, txbuf=32, rxbuf=32)
     enable = machine.Pin(SERIAL_ENABLE_GPIO, machine.Pin.OUT, value=0)
     driver = LineDriver(machine.mem32, rp2.DMA, DMA_TIMER0, machine.freq(), enable.value, uart.txdone, uart.any)
