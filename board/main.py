@@ -35,6 +35,7 @@ PULSE_REGISTERS = (
 )
 IO_BANK0 = 0x40028000 if IS_RP2350 else 0x40014000
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
+DMA_TIMER0 = 0x50000440 if IS_RP2350 else 0x50000420
 
 
 def console():
@@ -109,6 +110,24 @@ def panel(clock):
     return Panel(leds, button.value, lambda port: levels[port](), time.ticks_ms, time.ticks_diff, clock)
 
 
+def serial_port(clock):
+    """Port 6, RS-485. What only it needs is imported here: it takes memory."""
+    from meter.line_driver import LineDriver
+    from meter.serial_port import SerialPort
+    from pins import SERIAL_ENABLE_GPIO, SERIAL_RX_GPIO, SERIAL_TX_GPIO
+
+    # Rests high while the transceiver's receiver is off.
+    receive = machine.Pin(SERIAL_RX_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
+    uart = machine.UART(0, tx=machine.Pin(SERIAL_TX_GPIO), rx=receive, txbuf=32, rxbuf=32)
+    enable = machine.Pin(SERIAL_ENABLE_GPIO, machine.Pin.OUT, value=0)
+    driver = LineDriver(machine.mem32, rp2.DMA, DMA_TIMER0, machine.freq(), enable.value, uart.txdone, uart.any)
+
+    def wait_input():  # as StreamReader waits, without reading
+        yield asyncio.core._io_queue.queue_read(uart)
+
+    return SerialPort(uart, driver, wait_input, clock)
+
+
 def main():
     for name, gpio in LED_GPIO.items():
         machine.Pin(gpio, machine.Pin.OUT, value=name == "power")
@@ -123,6 +142,7 @@ def main():
     terminals = (  # wanted with which settings, and what makes it
         (lambda settings: True, lambda: panel(clock)),
         (lambda settings: settings.p1, lambda: p1_port(clock)),
+        (lambda settings: settings.serial_baud, lambda: serial_port(clock)),
     )
     board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
 

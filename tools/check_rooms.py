@@ -26,11 +26,20 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "p1_keys"}
+    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage"},
     {"adapters", "web"},
-    {"calibrator", "capture_desk", "linearity_tables", "live_recording", "p1_desk", "panel_desk", "radio_desk"},
+    {
+        "calibrator",
+        "capture_desk",
+        "linearity_tables",
+        "live_recording",
+        "p1_desk",
+        "panel_desk",
+        "radio_desk",
+        "serial_desk",
+    },
     {"desks"},
     {"service"},
     {"cli", "commands", "__main__"},

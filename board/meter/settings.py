@@ -1,10 +1,12 @@
 # What the host may change while the board runs. The board starts with these and keeps none over a restart: the host
 # sends its own at each hello.
+from shared._compat import const
 from shared.layout import RangeError
 from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS, SETTINGS, SETTINGS_FIELDS
 
 from .sampler import PAIRS
 
+_BAUD_MIN = const(300)  # below, the UART's divider comes to its end
 _AT_START = {"rate_hz": 20000, "clamp_ports": 0b111, "pulse_ports": 0b11000, "radio_group": 212}
 for _port in PULSE_PORTS:
     _AT_START["width_us_%d" % _port] = 5000
@@ -66,6 +68,8 @@ def settings_from(payload, clamp_inputs, pulse_inputs):
         raise RangeError("settings.heartbeat_port: %d counts no pulses" % settings.heartbeat_port)
     if not all([port in clamps for pair in settings.pairs for port in pair]):
         raise RangeError("settings.pairs: of ports that are sampled")
+    if settings.serial_baud and settings.serial_baud < _BAUD_MIN:
+        raise RangeError("settings.serial_baud: 0 or %d..1000000" % _BAUD_MIN)
     if clamps and not MIN_CONVERSIONS_HZ <= settings.rate_hz * len(clamps) <= MAX_CONVERSIONS_HZ:
         limits = (-(-MIN_CONVERSIONS_HZ // len(clamps)), MAX_CONVERSIONS_HZ // len(clamps), len(clamps))
         raise RangeError("settings.rate_hz: %d..%d for %d clamps" % limits)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
+from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
 from fluksometer.config_values import matching, one_of, that, within
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
@@ -127,6 +128,8 @@ class Config(Table):
     sensor: list[SensorTable]
     radio: RadioTable | None = None
     panel: PanelTable = PanelTable()
+    rs485: Rs485Table | None = None
+    modbus: list[ModbusTable] = Field(default_factory=list)
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -138,7 +141,7 @@ class Config(Table):
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
         faults += _model_faults(values.get("board"), sensors)
-        return faults + _panel_faults(values.get("panel"), sensors)
+        return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
         """The configured sensors; ``ids`` answers the kept id of a port, class and direction."""
@@ -164,6 +167,8 @@ class Config(Table):
             p1=int(self.p1 is not None and self.p1.on_board),
             **self._radio_settings(device_id),
             heartbeat_port=self.panel.heartbeat_port or 0,
+            serial_baud=self.rs485.baud if self.rs485 else 0,
+            serial_format=self.rs485.wire_format if self.rs485 else 0,
         )
 
     def _pulse_limits_us(self) -> dict[str, int]:

@@ -9,12 +9,15 @@ from fluksometer.adapters.p1_cable import P1Cable
 from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
 from fluksometer.config import Config, images_dir, read_p1_keys, state_dir
 from fluksometer.config_p1 import P1Table
+from fluksometer.config_serial import Rs485Table
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
+from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
+from fluksometer.serial_desk import SerialDesk
 
 
 def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
@@ -25,6 +28,8 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
         desks.append(_p1_desk(config, config.p1, identity, told, source))
     if config.radio:
         desks.append(_radio_desk(config, identity, told, source))
+    if config.rs485:
+        desks.append(_serial_desk(config, config.rs485, identity, told))
     return desks
 
 
@@ -64,3 +69,9 @@ def _radio_desk(config: Config, identity: Identity, told: ToldBook, source: Path
         key=bytes.fromhex(identity.id_of("kube key")),
     )
     return RadioDesk(place, KubeFile(state), ImageFolder(images_dir(config.radio, state, source)), told)
+
+
+def _serial_desk(config: Config, line: Rs485Table, identity: Identity, told: ToldBook) -> SerialDesk:
+    meters = [table.meter for table in config.modbus]
+    turns = LineTurns(line.char_s, line.answer_s)
+    return SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of)

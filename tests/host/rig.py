@@ -172,7 +172,11 @@ class Rig:
         return path
 
     def bridge(self, more: str = "") -> BridgeProcess:
-        bridge = BridgeProcess(self.write_config(more))
+        return self.bridge_from(self.write_config(more))
+
+    def bridge_from(self, config: Path) -> BridgeProcess:
+        """Of a configuration that the test has written itself."""
+        bridge = BridgeProcess(config)
         self._started.append(bridge.process)
         return bridge
 

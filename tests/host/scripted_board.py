@@ -35,6 +35,7 @@ class ScriptedBoard:
         self.captures = True  # answers a capture, with sines of 50 Hz
         self.asked: list[str] = []  # names of what the host sent
         self.sent: list[tuple[str, tuple]] = []  # name and values of what it sent to the terminals
+        self.on_line = lambda data: [data[::-1]]  # RS-485: what comes behind what the host sends, cut by silences
         self._started_s = time.time() - up_s
         self._seq = 0
         self._master = -1
@@ -144,6 +145,8 @@ class ScriptedBoard:
         if kind in terminal_records.TO_BOARD:
             layout = terminal_records.TO_BOARD[kind]
             self.sent.append((layout.name, layout.unpack(payload)))
+            if layout is terminal_records.SERIAL_OUT:
+                self._serial_out(*layout.unpack(payload))
             return
         if kind == records.TABLE.kind:
             crc, first, _value, steps = records.TABLE.unpack(payload)
@@ -153,6 +156,10 @@ class ScriptedBoard:
             self.table_crc = crc
         self.hello()
         self.asked.append(records.TO_BOARD[kind].name)
+
+    def _serial_out(self, data: bytes) -> None:
+        for piece in self.on_line(data):
+            self.send(terminal_records.SERIAL_IN.kind, terminal_records.SERIAL_IN.pack(self.t_us(), piece))
 
     def _capture(self, mask: int, sets: int) -> None:
         t_us, rate_hz = self.t_us(), self.settings.rate_hz

@@ -11,6 +11,7 @@ from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
 from fluksometer.config_p1 import P1Table
+from fluksometer.config_serial import ModbusTable, Rs485Table
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -32,13 +33,16 @@ TABLES = {
     "sensor": SensorTable,
     "radio": RadioTable,
     "panel": PanelTable,
+    "rs485": Rs485Table,
+    "modbus": ModbusTable,
 }
+LISTS = ("sensor", "modbus")
 
 
 def test_every_table_is_described():
     assert set(TABLES) == set(Config.model_fields)
     for name in TABLES:
-        heading = "## `[[sensor]]`" if name == "sensor" else f"## `[{name}]`"
+        heading = f"## `[[{name}]]`" if name in LISTS else f"## `[{name}]`"
         assert heading in CONFIGURATION
 
 
@@ -47,9 +51,7 @@ def test_every_table_is_described():
     [(name, field.alias or key) for name, table in TABLES.items() for key, field in table.model_fields.items()],
 )
 def test_every_key_is_described_under_its_table(table, key):
-    section = CONFIGURATION.partition(f"[{table}]]`\n" if table == "sensor" else f"[{table}]`\n")[2].partition("\n## ")[
-        0
-    ]
+    section = CONFIGURATION.partition(f"[{table}]]`\n" if table in LISTS else f"[{table}]`\n")[2].partition("\n## ")[0]
     assert f"| `{key}` |" in section
 
 

@@ -192,6 +192,28 @@ class Press(Table):
     for_s: float = Field(gt=0, le=3600)
 
 
+class Rs485(Table):
+    """The transceiver of port 6. ``echo``: its receiver is always on, so that the chip hears itself."""
+
+    echo: bool = False
+
+
+class Modbus(Table):
+    """An energy meter on RS-485. ``ports``: the clamps whose loads it measures too, one a phase.
+
+    ``turnaround_us``: from the request's last stop bit to its answer, never less than 3.5 characters. ``fault``: it never
+    answers, its answers have a wrong CRC, or they are the exception "busy".
+    """
+
+    address: int = Field(ge=1, le=247)
+    model: Literal["sdm120", "sdm630", "abb-b23"]
+    ports: list[int] = Field(default_factory=lambda: [1], min_length=1, max_length=3)
+    baud: int = Field(default=115_200, ge=300, le=1_000_000)
+    format: Literal["8N1", "8E1", "8O1", "8N2"] = "8N1"
+    turnaround_us: float = Field(default=0.0, ge=0, le=5_000_000)
+    fault: Literal["silent", "crc", "exception"] | None = None
+
+
 class Faults(Table):
     """What goes wrong, and when (s since the power came on): the tests of reliability drive these."""
 
@@ -213,6 +235,22 @@ class House(Table):
     kube: list[Kube] = Field(default_factory=list)
     press: list[Press] = Field(default_factory=list)
     faults: Faults | None = None
+    rs485: Rs485 | None = None
+    modbus: list[Modbus] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _meters_fit(self) -> Self:
+        clamps, addresses = {clamp.port for clamp in self.clamp}, [meter.address for meter in self.modbus]
+        faults = [f"modbus: address {one} is given {addresses.count(one)} times" for one in _repeated(addresses)]
+        for meter in self.modbus:
+            missing = [port for port in meter.ports if port not in clamps]
+            faults += [
+                f"modbus: meter {meter.address} measures the load of port {port}, which has no clamp"
+                for port in missing
+            ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:

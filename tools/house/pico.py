@@ -22,6 +22,7 @@ from house.housefile import House
 from house.p1_meter import Meter, P1Port
 from house.panel import Panel
 from house.pulses import PulseLine
+from house.serial_bus import SerialBus
 
 CORE_HZ: Final = 125_000_000
 SLICE_NS: Final = 5_000_000
@@ -135,6 +136,7 @@ class EmulatedPico:
         self._lines = [PulseLine(self.mcu, pulse) for pulse in house.pulse]
         self.p1 = P1Port(self.mcu, Meter(house)) if house.p1 is not None else None
         self.panel = Panel(self.mcu, house.press)
+        self.serial_bus = SerialBus(self.mcu, house)
 
     # --- what a test looks at ---
 

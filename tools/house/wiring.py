@@ -22,3 +22,5 @@ LED_GPIO: Final = {"wifi": 10, "ethernet": 11, "globe": 12, "heartbeat": 13, "po
 
 BUTTON_GPIO: Final = 15
 """The button pulls it to ground, and leaves it to the board's own pull-up."""
+SERIAL_ENABLE_GPIO: Final = 6
+"""RS-485, port 6: its transceiver's driver is on while this is high. Data are on UART 0."""

@@ -57,7 +57,11 @@ def sensor_config(
     for sensor in sensors:
         sections[_section_name(sensor.port, sections)] = _section(sensor)
     for section in told:
-        sections[_section_name(_FIRST_TOLD, sections)] = dict(section)
+        match section.get("port"):
+            case [int(port), *_]:  # that of a terminal: the first sensor of RS-485 is number 6, as on a Fluksometer
+                sections[_section_name(port, sections)] = dict(section)
+            case _:
+                sections[_section_name(_FIRST_TOLD, sections)] = dict(section)
     return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
 
 
