@@ -1,12 +1,14 @@
 # A smart meter's line: which speed, format and polarity it has. All of it is found by listening.
 #
 # A line that rests low is inverted. Two speeds exist: 115200 with eight bits, and 9600 with seven and even parity (DSMR 2.2
-# and 3.0). Each burst is heard at 115200 first; when that gives no text, the rest of the same burst is heard at 9600. The
-# UART always receives eight bits: parity is looked at here, because MicroPython hides what the UART finds wrong.
+# and 3.0). Each burst is heard at 115200 first. One at 9600 gives nothing there, though the line moves: each of its bits is
+# longer than a byte, a break, and MicroPython drops those. Then, or when what comes is no text, the rest of the same burst is
+# heard at 9600. The UART always receives eight bits: parity is looked at here, because MicroPython hides what the UART finds wrong.
 from shared._compat import const
 
 FAST, SLOW = const(115200), const(9600)  # baud
 _REST_LOOKS = const(25)  # looks at a resting line, 10 ms apart: no telegram holds one level for that long
+_BUSY_LOOKS = const(3)  # looks at a line that is not at rest, without one byte
 _BLOCK = const(32)  # bytes that decide
 _TEXT_BYTES = const(29)  # of them, when it is text: the first may have been heard from its middle on
 _FRAME_BEGINS = b"\xdb\x08"  # an encrypted telegram, and the length of what follows
@@ -32,14 +34,22 @@ class LineFinder:
         """The line's level at a moment, while nothing is found."""
         self._looks = self._looks + 1 if level == self._level else 0
         self._level = level
-        if self._looks >= _REST_LOOKS and self.inverted == bool(level):
-            self.inverted = not level
-            self._listen(FAST)
+        if self._looks == _REST_LOOKS:  # the burst is over
+            self._held = bytearray()
+            self._busy = 0
+            if self.inverted == bool(level) or self.baud != FAST:
+                self.inverted = not level
+                self._listen(FAST)
+        elif self.inverted == bool(level):
+            self._busy += 1
+            if self._busy >= _BUSY_LOOKS and self.baud == FAST:
+                self._listen(SLOW)
 
     def hear(self, data):
         """What the receiver got -> what of it may be read, with its parity still on."""
         if self.found:
             return data
+        self._busy = 0
         self._held += data
         if len(self._held) < _BLOCK:
             return b""
@@ -52,15 +62,10 @@ class LineFinder:
             self._listen(SLOW)
         return b""
 
-    def pause(self):
-        """The burst is over."""
-        if not self.found and self.baud != FAST:
-            self._listen(FAST)
-        self._held = bytearray()
-
     def _listen(self, baud):
         self.baud = baud
         self._held = bytearray()
+        self._busy = 0
         self._set_line(baud, self.inverted)
 
 

@@ -102,7 +102,6 @@ class P1Port:
             self._heard_ms, self._quiet = now, False
         elif not self._quiet and self._ticks_diff(now, self._heard_ms) > _PAUSE_MS:
             self._quiet = True
-            self._line.pause()
             self._take(self._parser.pause(), send)
         while waiting > 0:  # what is there, and no more: to ask for more would wait for it
             self._hear(self._uart.read(min(waiting, _CHUNK)) or b"", send)

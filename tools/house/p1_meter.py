@@ -258,7 +258,7 @@ class Meter:
             sent.data, sent.damage = sent.data[: len(sent.data) // 2], "cut"
         elif faults.corrupt_rate:
             data = bytearray(sent.data)
-            for at in range(len(data)):
+            for at in range(data.find(b"\n") + 1, data.rfind(b"!")):
                 if self._random.random() < faults.corrupt_rate:
                     data[at] ^= self._random.randint(1, 255)
                     sent.damage = "corrupt"

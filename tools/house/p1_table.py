@@ -45,7 +45,7 @@ class Device(Table):
 class P1Faults(Table):
     """What a meter or its cable does wrong. The same seed does the same.
 
-    ``corrupt_rate``: of all bytes, that are another one; ``cut_each``: this many telegrams end in their middle; ``noise_bytes``:
+    ``corrupt_rate``: of the bytes behind the first line and before the "!", that are another one; ``cut_each``: this many telegrams end in their middle; ``noise_bytes``:
     of any value between telegrams; ``long_text``: characters of the operator's text.
     """
 
@@ -69,7 +69,7 @@ class P1(Table):
     dialect: Annotated[Dialect, BeforeValidator(_dialect)] = "dsmr5"
     meter_id: str = Field(default="E0030303030303030", min_length=1, max_length=48, pattern="^[ -~]*$")
     phases: Literal[1, 3] = 3
-    clock: datetime = datetime.fromisoformat("2026-01-10T07:09:10+00:00")
+    clock: Annotated[datetime, Strict(False)] = datetime.fromisoformat("2026-01-10T07:09:10+00:00")
     tariff: list[Annotated[tuple[float, int], Strict(False)]] = Field(default_factory=lambda: [(0.0, 1)], min_length=1)
     start_kwh: list[float] = Field(default_factory=lambda: [4.426, 2.399, 0.0, 0.0], max_length=4)
     start_export_kwh: list[float] = Field(default_factory=lambda: [2.444, 0.001, 0.0, 0.0], max_length=4)
