@@ -342,7 +342,7 @@ def test_the_heartbeat_follows_a_pulse_port_that_counts():
     [
         ('[radio]\nnetwork = "zigbee"\n', "radio.network: 'zigbee' is not allowed: 'flukso' or 'jeenode'"),
         ("[radio]\ngroup = 251\n", "radio.group: 251 is not allowed: 1 to 250"),
-        ("[panel]\nheartbeat_port = 1\n", "panel.heartbeat_port: 1 is not allowed: 2 or 3 or 4 or 5"),
+        ("[panel]\nheartbeat_port = 1\n", "panel.heartbeat_port: 1 is not allowed: 2, 3, 4 or 5"),
         ("[panel]\non_reset = []\n", "panel.on_reset: a program and its arguments, as"),
         ('[panel]\non_reset = "reboot"\n', "panel.on_reset: 'reboot' is not allowed: a valid list"),
     ],
