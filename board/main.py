@@ -20,8 +20,17 @@ from meter.host_link import HostLink
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
 from meter.settings import Settings
-from pins import CLAMP_GPIO, PULSE_GPIO
-from shared.records import CHIP_RP2040, CHIP_RP2350
+from pins import (
+    CLAMP_GPIO,
+    PULSE_GPIO,
+    RADIO_CLOCK_GPIO,
+    RADIO_IRQ_GPIO,
+    RADIO_MISO_GPIO,
+    RADIO_MOSI_GPIO,
+    RADIO_RESET_GPIO,
+    RADIO_SELECT_GPIO,
+)
+from shared.records import CHIP_RP2040, CHIP_RP2350, RADIO_OFF
 
 FIRMWARE_VERSION = (0, 1, 0)
 POLL_MS = 16  # samples lost between converter and ring are noticed, and their order is right again, within 20 ms
@@ -74,6 +83,29 @@ def pulse_inputs():
     return inputs
 
 
+class RadioPins:
+    """SPI 0, and the lines of the radio beside it."""
+
+    def __init__(self):
+        self.select = machine.Pin(RADIO_SELECT_GPIO, machine.Pin.OUT, value=1)
+        self.reset = machine.Pin(RADIO_RESET_GPIO, machine.Pin.OUT, value=0)
+        self.irq_level = self._irq_pin = machine.Pin(RADIO_IRQ_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
+        clock, out, back = [machine.Pin(gpio) for gpio in (RADIO_CLOCK_GPIO, RADIO_MOSI_GPIO, RADIO_MISO_GPIO)]
+        # An RFM12B allows 2.5 MHz at most where its FIFO is read.
+        self.exchange = machine.SPI(0, 2000000, sck=clock, mosi=out, miso=back).write_readinto
+
+    def irq(self, handler, rising):
+        """Hard interrupt at one kind of edge; None: none. May be called by the handler itself."""
+        self._irq_pin.irq(handler, machine.Pin.IRQ_RISING if rising else machine.Pin.IRQ_FALLING, hard=True)
+
+
+def make_radio(clock):
+    """The radio terminal; its modules take memory only where it is used."""
+    from meter.radio import Radio
+
+    return Radio(RadioPins(), clock, os.urandom, time.ticks_us, time.ticks_diff)
+
+
 def main():
     clock = BoardClock(time.ticks_us, time.ticks_diff)
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
@@ -83,7 +115,8 @@ def main():
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    board = Board(identity(), Settings(), calibration, clock, sampler, inputs)
+    terminals = [(lambda settings: settings.radio != RADIO_OFF, lambda: make_radio(clock))]
+    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
 
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()
@@ -109,7 +142,7 @@ def main():
         micropython.kbd_intr(-1)  # another Ctrl-C now would leave the DMA running; the prompt switches it on again
         timer.deinit()
         sampler.stop()
-        for gpio in PULSE_GPIO.values():
+        for gpio in list(PULSE_GPIO.values()) + [RADIO_IRQ_GPIO]:
             machine.Pin(gpio).irq(None)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, Strict, field_validator, model_validator
 
 from fluksometer.faults import FileFaults, Table, read_toml
+from house.radiofile import Kube, Node, Radio
 from house.wiring import CLAMP_GPIO, PULSE_GPIO
 
 Steps = tuple[tuple[float, float], ...]
@@ -180,13 +181,6 @@ class P1(Table):
     dialect: Literal["dsmr2", "dsmr4", "dsmr5", "belgium", "luxembourg", "sweden"] = "dsmr5"
 
 
-class Kube(Table):
-    """A radio node: its id on the air and what it measures."""
-
-    node: int = Field(ge=1, le=30)
-    type: str = Field(default="b", pattern="^[a-z]$")
-
-
 class Faults(Table):
     """What goes wrong, and when (s since the power came on): the tests of reliability drive these."""
 
@@ -194,6 +188,8 @@ class Faults(Table):
     unplugged_s: list[Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=list)
     frozen_reader_s: list[Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=list)
     power_cuts_s: list[float] = Field(default_factory=list)
+    radio_loss: float = Field(default=0.0, ge=0, le=1)
+    radio_jam_s: list[Annotated[tuple[float, float], Strict(False)]] = Field(default_factory=list)
 
 
 class House(Table):
@@ -205,7 +201,9 @@ class House(Table):
     adapter: list[Adapter] = Field(default_factory=list)
     pulse: list[Pulse] = Field(default_factory=list)
     p1: P1 | None = None
+    radio: Radio = Radio()
     kube: list[Kube] = Field(default_factory=list)
+    node: list[Node] = Field(default_factory=list)
     faults: Faults | None = None
 
     @model_validator(mode="after")
@@ -257,7 +255,9 @@ def _numbers(values: dict[str, Any], table: str, key: str) -> list[int]:
 def warnings(house: House) -> list[str]:
     """What a person should know about this house before it runs: what clips, and what is not simulated yet."""
     lines = [line for clamp in house.clamp if (line := _clipping(clamp, house.converter.offset_lsb))]
-    for name, given in (("p1", house.p1), ("kube", house.kube), ("faults", house.faults)):
+    radio_only = {"radio_loss", "radio_jam_s"}
+    others = house.faults is not None and house.faults.model_fields_set - radio_only
+    for name, given in (("p1", house.p1), ("faults", others)):
         if given:
             lines.append(f"{name}: accepted, but not simulated yet")
     return lines

@@ -20,6 +20,7 @@ from house.converter import HouseSource
 from house.flashfile import FS_BLOCK_BYTES, FS_BLOCKS, FS_START, FlashFile
 from house.housefile import House
 from house.pulses import PulseLine
+from house.radio import HouseRadio
 
 CORE_HZ: Final = 125_000_000
 SLICE_NS: Final = 5_000_000
@@ -131,6 +132,7 @@ class EmulatedPico:
         mends.unique_id(self.mcu, sha256(f"emulated Pico {house.converter.seed}".encode()).digest()[:8])
         self.burst = None if exact else BurstConverter(self.mcu, source)
         self._lines = [PulseLine(self.mcu, pulse) for pulse in house.pulse]
+        self.radio = HouseRadio(self.mcu, house)
 
     # --- what a test looks at ---
 
@@ -224,6 +226,7 @@ class EmulatedPico:
         """Power off and on: as press_reset, and memory is lost."""
         self._device.hard_reset(cause=ResetCause.POWER_ON)
         self.mcu.sram[:] = bytes(len(self.mcu.sram))
+        self.radio.power_on()
 
     def close(self) -> None:
         """Saves the file system and gives back the console."""
