@@ -15,8 +15,10 @@ _QUEUE_MAX = const(8)  # packets of the host that wait
 _GIVE_UP_MS = const(1000)  # a kube waits 2.5 s for an answer, so that the host may ask again
 _QUIET_MS = const(5)  # the air has to be quiet for so long, and for a random time more, before we send
 _RANDOM_MS = const(15)  # at most this (a mask)
-_AGAIN_S = const(10)  # a chip that does not answer is asked again
-_POLL_MS = const(2)
+_ROUND_MS = const(50)
+_LOOK_ROUNDS = const(20)  # 1 s: whether the chip is still there, and as it was set up
+_AGAIN_ROUNDS = const(200)  # 10 s: whether there is one now
+_POLL_MS = const(1)
 
 
 class Radio:
@@ -34,7 +36,7 @@ class Radio:
         self._air = None  # None: off
         self._group = self._home = 212  # that we listen in, and that of the settings
         self._home_at_us = 0  # back then, if it is not the same
-        self._changed = asyncio.Event()
+        self._changed = False  # settings have come, or the chip does not answer
         self._queue = []
         self._queued = asyncio.Event()
         self._send = None
@@ -55,7 +57,7 @@ class Radio:
             self._air = air
             self._group = self._home = settings.radio_group
             self._drop_chip()
-        self._changed.set()
+        self._changed = True
 
     def _take_send(self, payload):
         group, header, data = RADIO_SEND.unpack(payload)
@@ -146,23 +148,18 @@ class Radio:
     async def _look_after(self):
         rounds = 0
         while True:
-            self._air_time.tick(self._clock.now_us() // 1000000)
-            if self._group != self._home and self._clock.now_us() >= self._home_at_us:
+            now_us = self._clock.now_us()
+            self._air_time.tick(now_us // 1000000)
+            if self._group != self._home and now_us >= self._home_at_us:
                 self._listen(self._home)
-            if self._air and (self._changed.is_set() or rounds % _AGAIN_S == 0):
-                self._changed.clear()
+            if self._air and (self._changed or rounds >= (_LOOK_ROUNDS if self._chip else _AGAIN_ROUNDS)):
+                self._changed = False
+                rounds = 0
                 await self._check()
             elif self._chip and self._chip.lost:
                 self._set_up_again()
             rounds += 1
-            await self._second()
-
-    async def _second(self):
-        # A second, less when settings come.
-        for _ in range(20):
-            if self._changed.is_set():
-                return
-            await asyncio.sleep_ms(50)
+            await asyncio.sleep_ms(_ROUND_MS)
 
     async def _check(self):
         if self._chip and not self._chip.storm and await self._answers():
@@ -190,7 +187,7 @@ class Radio:
     def _set_up_again(self):
         self.resets += 1
         if not self._chip.set_up(self._air, self._group):
-            self._changed.set()
+            self._changed = True
 
     def _drop_chip(self):
         if self._chip:

@@ -17,6 +17,8 @@ _LOST = const(0x60)
 _FIFO_EMPTY = const(0x02)
 _BUSY = const(0x01)
 _TX_BYTE = const(0xB8)
+_RECEIVE_HIGH = const(0x82)  # the two bytes of RECEIVE
+_RECEIVE_LOW = const(0x81)
 _ROUNDS = const(3)  # bytes of one interrupt: both of the FIFO, and one that came meanwhile
 _IDLE_ROUNDS = const(64)  # interrupts without a byte in a row: the line is not the chip's
 # Places in the state that the interrupt looks at for each byte.
@@ -178,10 +180,12 @@ class Rfm12b:
             return
         calls = state[_CALLS] + 1
         state[_CALLS] = calls
-        if calls >= _BURST:
-            if self._bursts():
-                return
-        self._serve()
+        if calls >= _BURST and self._bursts():
+            return
+        if self._irq_level():
+            self._other(0)  # an edge, and nothing behind it
+        else:
+            self._serve()
 
     def _bursts(self):
         # So many interrupts: too fast for a radio?
@@ -207,6 +211,10 @@ class Rfm12b:
         rounds = 0
         while rounds < _ROUNDS:
             rounds += 1
+            if state[_MODE] == _SENDING:
+                self._feed()  # at 49261 bit/s there is no time to ask first
+                if self._irq_level():
+                    return
             select(0)
             self._exchange(self._ask, into)  # status, and behind it the FIFO
             select(1)
@@ -219,8 +227,6 @@ class Rfm12b:
                 told = int(self._inbox.push(answer[2]))
                 if told:
                     self._end(told)
-            elif state[_MODE] == _SENDING:
-                self._feed()
             if self._irq_level():
                 return
 
@@ -263,22 +269,25 @@ class Rfm12b:
     def _feed(self):
         state = ptr32(self._state)
         at = state[_OUT_AT]
-        if at >= state[_OUT_END]:
-            self._sent()
-            return
         word = ptr8(self._word)
         out = ptr8(self._out)
-        word[0] = _TX_BYTE
-        word[1] = out[at]
-        state[_OUT_AT] = at + 1
+        if at < state[_OUT_END]:
+            word[0] = _TX_BYTE
+            word[1] = out[at]
+        else:  # the last byte is in the transmitter, all before it have left: off, within that byte's time
+            word[0] = _RECEIVE_HIGH
+            word[1] = _RECEIVE_LOW
         select = self._select
         select(0)
         self._exchange(self._word, self._word_answer)
         select(1)
+        state[_OUT_AT] = at + 1
+        if at >= state[_OUT_END]:
+            self._sent()
 
     def _sent(self):
-        # The last byte is in the transmitter: all but that has left it.
         self.acks += self._is_ack
+        self._send_word(0)  # should it have run dry at its end, that is no fault
         self._receive()
         self._wake()
 

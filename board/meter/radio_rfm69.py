@@ -13,10 +13,10 @@ _FIFO, _MODE, _RSSI, _DIO, _FLAGS, _SYNC_GROUP = const(0x00), const(0x01), const
 _WRITE = const(0x80)
 _RECEIVE, _TRANSMIT = const(0x10), const(0x0C)  # RegOpMode
 _DIO_SYNC, _DIO_SENT = const(0x80), const(0x00)  # RegDioMapping1: SyncAddress while receiving, PacketSent while sending
-_NOT_EMPTY, _ABOVE_LEVEL, _OVERRUN, _SENT = const(0x40), const(0x20), const(0x10), const(0x08)  # RegIrqFlags2
+_FULL, _NOT_EMPTY, _ABOVE_LEVEL, _OVERRUN, _SENT = const(0x80), const(0x40), const(0x20), const(0x10), const(0x08)  # RegIrqFlags2
 _CHIPS_OWN = const(5)  # bytes on the air that the chip sends itself: preamble, sync byte, group
-_AT_ONCE = const(16)  # bytes fetched, or written, at one poll: 2 ms at most
-_FIRST = const(48)  # bytes written before sending begins
+_AT_ONCE = const(16)  # bytes in one transfer: RegFifoThresh is 15
+_FIRST = const(66)  # bytes written before sending begins: all that fit
 _BURST, _BURST_US = const(32), const(16000)  # so many frames take 50 ms at 49261 bit/s; faster is no radio
 
 
@@ -36,6 +36,7 @@ class Rfm69:
         self._wake = wake
         self._pair, self._answer = bytearray(2), bytearray(2)
         self._ask_rssi, self._rssi_answer = bytes((_RSSI, 0)), bytearray(2)
+        self._ask_bytes, self._bytes = bytes(_AT_ONCE + 1), bytearray(_AT_ONCE + 1)
         self._held = False  # the task talks to the chip: the interrupt keeps out
         self._group = 1
         self._busy_raw = 255
@@ -117,18 +118,28 @@ class Rfm69:
         if self.sending:
             self._feed()
         elif self.open:
-            for _ in range(_AT_ONCE):
-                flags = self.read(_FLAGS)
-                if flags & _OVERRUN:
-                    self.lost = True
-                    self.open = False
-                    return
-                if not flags & _NOT_EMPTY:
-                    return
+            self._fetch()
+
+    def _fetch(self):
+        flags = self.read(_FLAGS)
+        for _ in range(_AT_ONCE):
+            if flags & _OVERRUN:
+                self.lost = True
+                self.open = False
+                return
+            if not flags & _NOT_EMPTY:
+                return
+            if flags & _ABOVE_LEVEL:  # so many bytes in one go
+                self._transfer(self._ask_bytes, self._bytes)
+                told = MORE
+                for at in range(1, _AT_ONCE + 1):
+                    told = told or self._inbox.push(self._bytes[at])
+            else:
                 told = self._inbox.push(self.read(_FIFO))
-                if told != MORE:
-                    self._end(told)
-                    return
+            if told != MORE:
+                self._end(told)
+                return
+            flags = self.read(_FLAGS)
 
     def _end(self, told):
         inbox, acks = self._inbox, False
@@ -163,10 +174,10 @@ class Rfm69:
 
     def _feed(self):
         flags = self.read(_FLAGS)
-        if self._out_at < self._out_end:
-            if not flags & _ABOVE_LEVEL:
-                self._fill(_AT_ONCE)
-        elif flags & _SENT:
+        while self._out_at < self._out_end and not flags & _FULL:
+            self._fill(1)
+            flags = self.read(_FLAGS)
+        if flags & _SENT:
             self.acks += self._is_ack
             self.sending = False
             self._receive()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.emulated
 
 GROUP = 93
 KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")
-JAM_S = (8.0, 9.6)
+JAM_S = (4.0, 5.2)
 HOUSE = f"""
 [[clamp]]
 port = 1
@@ -35,28 +35,29 @@ current_a = 10.0
 chip = "CHIP"
 [[kube]]
 node = 9
-start_s = 5.0
+start_s = 2.1
 period_s = 1.6
 movement_hz = 2.5
 [[kube]]
 node = 7
 type = "a"
 paired = true
-start_s = 4.0
+start_s = 1.3
 period_s = 0.8
 [[node]]
 node = 3
 group = {GROUP}
 air = "flukso"
-period_s = 0.5
-start_s = 4.1
-count = 7
+period_s = 0.3
+start_s = 1.1
+count = 9
 [[node]]
 node = 11
 payload = "{"a5" * 66}"
-period_s = 0.1
-start_s = 12.2
-count = 25
+period_s = 0.06
+start_s = 7.0
+count = 20
+ack_ms = 40
 [faults]
 radio_jam_s = [[{JAM_S[0]}, {JAM_S[1]}]]
 """
@@ -122,32 +123,32 @@ def on_air_for(board: FirmwareBoard, data: bytes) -> None:
 
 @pytest.fixture(scope="module", params=["rfm12b", "rfm69"])
 def run(request: pytest.FixtureRequest, make: MakeAny) -> SimpleNamespace:
-    """What came of sixteen seconds."""
+    """What came of nine seconds."""
     board = make(request.param)
     bridge = Bridge(board)
-    board.run(2.9)
+    board.run(0.8)
     board.set(rate_hz=20000, radio=RADIO_FLUKSO, radio_group=GROUP)
-    bridge.run_to(4.75)
+    bridge.run_to(1.9)
     setting = chip_setting(board)
     bridge.listen(codec.PAIR_GROUP, codec.PAIRING_S)
-    bridge.run_to(7.5)
-    on_air_for(board, b"\xaa" * 700)  # 292 ms
-    busy_until_s = bridge.now_s + 700 * 8 / SOUNDS["flukso"].bit_rate
+    bridge.run_to(3.4)
+    on_air_for(board, b"\xaa" * 350)  # 146 ms
+    busy_until_s = bridge.now_s + 350 * 8 / SOUNDS["flukso"].bit_rate
     bridge.send(GROUP, 0x1E, bytes(range(66)))
-    bridge.run_to(8.2)
-    before_jam = board.pico.radio.sent_by("board")
+    bridge.run_to(4.05)
     bridge.send(GROUP, 0x1D, b"never")
-    bridge.run_to(9.7)
+    bridge.run_to(5.3)
     bridge.listen(50, 1)
-    bridge.run_to(11.4)
+    bridge.run_to(5.35)
     power_cut_at = len(board.records)
     board.pico.radio.power_on()
-    bridge.run_to(12.0)
+    bridge.run_to(6.8)
     board.set(rate_hz=20000, radio=RADIO_JEENODE, radio_group=212)
-    board.pico.radio.air.loss = 0.25
+    board.pico.radio.air.loss = 0.2
+    bridge.run_to(8.5)
     jeenode_setting = chip_setting(board)
-    bridge.run_to(15.0)
-    board.wait(lambda: len(board.of("radio_status")) and board.of("radio_status")[-1]["t_us"] > 12e6, "status", 10)
+    bridge.listen(1, 1)  # so that a status comes now
+    bridge.run_to(8.6)
     return SimpleNamespace(
         chip=request.param,
         board=board,
@@ -155,7 +156,6 @@ def run(request: pytest.FixtureRequest, make: MakeAny) -> SimpleNamespace:
         setting=setting,
         jeenode_setting=jeenode_setting,
         busy_until_s=busy_until_s,
-        before_jam=before_jam,
         power_cut_at=power_cut_at,
     )
 
@@ -199,8 +199,9 @@ def test_packets_arrive_whole_with_the_time_of_their_end(run, record_property) -
     packets = run.board.of("packet")
     for who, group in (("kube 9", GROUP), ("kube 7", GROUP), ("node 3", GROUP), ("node 11", 212)):
         for sent in heard(run, who):
-            if sent.frame[0] != group or sent.start_s > 15.0 or 4.7 < sent.start_s < 5.2 or 9.6 < sent.start_s < 12.1:
-                continue  # while another group was listened in, or the setting changed
+            elsewhere = 1.85 < sent.start_s < 2.3 or (5.2 < sent.start_s < 6.9 if group == 212 else sent.start_s > 5.2)
+            if sent.frame[0] != group or elsewhere:
+                continue  # while another group was listened in, or another sound
             near = [p for p in packets if abs(p["t_us"] / 1e6 + offset_s - sent.end_s) < 0.015]
             told = [bytes((p["group"], p["header"], len(p["payload"]))) + p["payload"] for p in near]
             if collided(run, sent):
@@ -209,21 +210,20 @@ def test_packets_arrive_whole_with_the_time_of_their_end(run, record_property) -
             late_ms.append(abs(near[told.index(sent.frame[:-2])]["t_us"] / 1e6 + offset_s - sent.end_s) * 1e3)
     record_property("packets compared", len(late_ms))
     record_property("largest error of their time in ms", round(max(late_ms), 2))
-    assert len(late_ms) > 25 and max(late_ms) < 3
+    assert len(late_ms) > 20 and max(late_ms) < 3
     rssi = {packet["rssi_dbm"] for packet in packets}
     assert rssi == ({0} if run.chip == "rfm12b" else {-60})
 
 
 def collided(run: SimpleNamespace, sent: Frame) -> bool:
-    """Whether somebody else sent in the same channel at the same time (and 2 ms around it: the receiver was not on)."""
+    """Whether somebody else sent at the same time, or the board until 2 ms before: its receiver was not on yet."""
     return any(
-        other is not sent and other.start_s < sent.end_s + 0.002 and other.end_s > sent.start_s - 0.002
-        for other in run.house.sent
+        other is not sent and other.start_s < sent.end_s and other.end_s > sent.start_s - 0.002 for other in run.house.sent
     )
 
 
 def test_acks_reach_the_nodes_in_time(run, record_property) -> None:
-    flukso = [asked for asked in run.house.asked if asked.who == "node 3" and asked.at_s < 4.7]
+    flukso = [asked for asked in run.house.asked if asked.who == "node 3" and asked.at_s < 1.85]
     kubes = [asked for asked in run.house.asked if asked.packet.header & CTL and asked.ack_ms]
     jeenode = [asked for asked in run.house.asked if asked.who == "node 11"]
     assert flukso and all(asked.ack_ms for asked in flukso)
@@ -233,9 +233,10 @@ def test_acks_reach_the_nodes_in_time(run, record_property) -> None:
     answered = [asked.ack_ms for asked in jeenode if asked.ack_ms]
     record_property("ack at a JeeNode, ms", [round(ms, 1) for ms in answered])
     lost = [sent for sent in run.house.sent if sent.lost]
-    assert len(jeenode) == 25 and len(answered) >= 25 - len(lost) and len(answered) > 10
-    # Waits of JeeNodes are 10 ms; an interrupt answers at once, a task between its other duties.
-    assert max(answered) < (4 if run.chip == "rfm12b" else 10)
+    assert len(jeenode) == 20 and len(answered) >= 20 - len(lost) and len(answered) > 8
+    # JeeNodes wait for some 10 ms. An interrupt answers at once; a task between its other duties, a collection of 20 ms among them.
+    assert max(answered) < (4 if run.chip == "rfm12b" else 35)
+    assert sorted(answered)[len(answered) // 2] < (4 if run.chip == "rfm12b" else 10)
 
 
 def test_lost_packets_are_counted_and_never_reported(run) -> None:
@@ -260,7 +261,7 @@ def test_a_kube_pairs_asks_for_firmware_and_reports(run) -> None:
     assert (told["temperature"], told["pressure"]) == (21500, 101325000)
     assert [payload for payload in values if len(payload) == 4]
     groups = [status["group"] for status in run.board.of("radio_status")]
-    assert [group for at, group in enumerate(groups) if group != groups[at - 1] or not at] == [93, 212, 93, 50, 93, 212]
+    assert [group for at, group in enumerate(groups) if group != groups[at - 1] or not at] == [93, 212, 93, 50, 93, 212, 1]
 
 
 def test_a_packet_of_the_host_waits_for_quiet_and_goes_out_byte_for_byte(run) -> None:
@@ -284,16 +285,15 @@ def test_a_chip_that_lost_its_supply_is_set_up_again(run) -> None:
     assert [name for name, _ in run.board.records[run.power_cut_at :]].count("packet") > 10
 
 
-def test_sampling_at_full_rate_loses_nothing_meanwhile(run, record_property) -> None:
-    windows = run.board.of("clamp", 1)[4:]
-    assert len(windows) > 8 and {window["gap_samples"] for window in run.board.of("clamp")} == {0}
-    record_property("free heap with the radio on, bytes", run.board.of("health")[-1]["heap_free"])
+def test_sampling_at_full_rate_loses_nothing_meanwhile(run) -> None:
+    windows = run.board.of("clamp", 1)[3:]
+    assert len(windows) >= 3 and {window["gap_samples"] for window in run.board.of("clamp")} == {0}
     assert not run.board.of("log") and run.board.deframer.dropped == 0
 
 
 def test_without_a_chip_the_board_goes_on_and_says_so_once(make) -> None:
     board = make("none")
-    board.run(2.9)
+    board.run(0.8)
     board.set(rate_hz=4000, radio=RADIO_FLUKSO, radio_group=GROUP)
     board.send(RADIO_SEND.kind, RADIO_SEND.pack(GROUP, 1, b""))
     board.wait(lambda: board.of("radio_status"), "status")

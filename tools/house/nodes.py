@@ -15,8 +15,8 @@ from house.air import Air, Transmission, Tuning
 from house.radiofile import ANSWERS_MS, SETTLES_MS, Kube, Node
 
 _BACK_OFF_S: Final = (1.0, 65536.0)
-_TURN_NS: Final = 300_000
-"""From sending to listening, and from listening to sending."""
+_TURN_NS: Final = 5_000_000
+"""From an answer to the next question: a boot loader writes a page of its flash and sets up its radio meanwhile."""
 
 SOUNDS: Final = {
     name: Tuning(air.carrier_khz, 10e6 / 29 / round(10e6 / 29 / air.bit_rate), air.deviation_khz)
