@@ -3,6 +3,7 @@
 from array import array
 
 import micropython
+
 from shared._compat import const
 from shared.crc16 import TABLE, crc16
 from shared.rf12 import ACK, MAX_PAYLOAD, ack_header, on_air

@@ -4,6 +4,7 @@
 from array import array
 
 import micropython
+
 from shared._compat import const
 from shared.rf12 import MAX_PAYLOAD
 from shared.rf_chips import FIFO_OFF, FIFO_ON, IDLE, RECEIVE, TRANSMIT, rfm12b_words

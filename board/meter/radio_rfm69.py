@@ -9,11 +9,24 @@ from shared.terminal_records import RADIO_RFM69
 from .radio_frames import MORE, WHOLE
 
 VERSION, VERSION_IS = const(0x10), const(0x24)  # RegVersion
-_FIFO, _MODE, _RSSI, _DIO, _FLAGS, _SYNC_GROUP = const(0x00), const(0x01), const(0x24), const(0x25), const(0x28), const(0x30)
+_FIFO, _MODE, _RSSI, _DIO, _FLAGS, _SYNC_GROUP = (
+    const(0x00),
+    const(0x01),
+    const(0x24),
+    const(0x25),
+    const(0x28),
+    const(0x30),
+)
 _WRITE = const(0x80)
 _RECEIVE, _TRANSMIT = const(0x10), const(0x0C)  # RegOpMode
 _DIO_SYNC, _DIO_SENT = const(0x80), const(0x00)  # RegDioMapping1: SyncAddress while receiving, PacketSent while sending
-_FULL, _NOT_EMPTY, _ABOVE_LEVEL, _OVERRUN, _SENT = const(0x80), const(0x40), const(0x20), const(0x10), const(0x08)  # RegIrqFlags2
+_FULL, _NOT_EMPTY, _ABOVE_LEVEL, _OVERRUN, _SENT = (
+    const(0x80),
+    const(0x40),
+    const(0x20),
+    const(0x10),
+    const(0x08),
+)  # RegIrqFlags2
 _CHIPS_OWN = const(5)  # bytes on the air that the chip sends itself: preamble, sync byte, group
 _AT_ONCE = const(16)  # bytes in one transfer: RegFifoThresh is 15
 _FIRST = const(66)  # bytes written before sending begins: all that fit

@@ -218,7 +218,8 @@ def test_packets_arrive_whole_with_the_time_of_their_end(run, record_property) -
 def collided(run: SimpleNamespace, sent: Frame) -> bool:
     """Whether somebody else sent at the same time, or the board until 2 ms before: its receiver was not on yet."""
     return any(
-        other is not sent and other.start_s < sent.end_s and other.end_s > sent.start_s - 0.002 for other in run.house.sent
+        other is not sent and other.start_s < sent.end_s and other.end_s > sent.start_s - 0.002
+        for other in run.house.sent
     )
 
 
@@ -243,7 +244,7 @@ def test_lost_packets_are_counted_and_never_reported(run) -> None:
     arrived = [packet for packet in run.board.of("packet") if packet["payload"] == b"\xa5" * 66]
     sent = run.house.sent_by("node 11")
     whole = [one for one in sent if not one.lost]
-    assert 3 <= len(sent) - len(whole) and len(arrived) == len(whole)
+    assert len(sent) - len(whole) >= 3 and len(arrived) == len(whole)
     assert all(packet["acked"] for packet in arrived)
     status = run.board.of("radio_status")[-1]
     assert status["bad_crc"] + status["bad_length"] > 0
@@ -261,7 +262,15 @@ def test_a_kube_pairs_asks_for_firmware_and_reports(run) -> None:
     assert (told["temperature"], told["pressure"]) == (21500, 101325000)
     assert [payload for payload in values if len(payload) == 4]
     groups = [status["group"] for status in run.board.of("radio_status")]
-    assert [group for at, group in enumerate(groups) if group != groups[at - 1] or not at] == [93, 212, 93, 50, 93, 212, 1]
+    assert [group for at, group in enumerate(groups) if group != groups[at - 1] or not at] == [
+        93,
+        212,
+        93,
+        50,
+        93,
+        212,
+        1,
+    ]
 
 
 def test_a_packet_of_the_host_waits_for_quiet_and_goes_out_byte_for_byte(run) -> None:

@@ -1,5 +1,6 @@
 """The radio chips of the house against their data sheets' facts, and nodes that do what kubes do."""
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -215,7 +216,7 @@ def test_an_unpaired_kube_doubles_its_pause_and_listens_no_longer_than_it_must(p
     asked: list[Asked] = []
     kube = KubeNode(place.air, Kube(node=5, start_s=0.1), asked)
     run_to(place, 7.5)
-    pauses = [later.at_s - earlier.at_s for earlier, later in zip(asked, asked[1:], strict=False)]
+    pauses = [later.at_s - earlier.at_s for earlier, later in itertools.pairwise(asked)]
     assert pauses == pytest.approx([1.263, 2.263], abs=0.02)
     assert asked[0].packet.payload[6:] == bytes([5]) * 16 and kube.node == 0
     answer(place, 212, CTL | ACK)  # out of its 250 ms: it sleeps
@@ -232,7 +233,7 @@ def test_a_kube_that_is_answered_pairs_and_reports_from_then_on(place):
     answer(place, 212, CTL | ACK, codec.encode_pair_reply(codec.FLK01B, 93, 7, bytes(range(16))))
     run_to(place, 2.6)
     assert (kube.group, kube.node, kube.key) == (93, 7, bytes(range(16)))
-    assert asked[0].ack_ms < 10 and 1800 < asked[0].answer_ms < 2000
+    assert asked[0].ack_ms < 25 and 1800 < asked[0].answer_ms < 2000
     assert [one.packet.header for one in asked] == [codec.PAIR_REQUEST, codec.REQUEST | 7] and asked[1].ack_ms is None
     run_to(place, 12.0)
     told = [sent.frame for sent in place.air.sent if sent.frame[:2] == bytes((93, 7))]
@@ -244,11 +245,12 @@ def test_a_kube_downloads_a_newer_image_block_by_block(place):
     asked: list[Asked] = []
     kube = KubeNode(place.air, Kube(node=5, start_s=0.1, paired=True), asked)
     image = codec.padded(bytes(range(200)))
-    for _ in range(2000):
+    seen = 0
+    for _ in range(300):
         run_to(place, place.clock.nanos / 1e9 + 0.005)
-        if not asked or asked[-1].answer_ms or place.clock.nanos / 1e9 - asked[-1].at_s > 0.004:
+        if len(asked) == seen:
             continue
-        packet = asked[-1].packet
+        seen, packet = len(asked), asked[-1].packet
         if packet.header != codec.REQUEST | 5:
             continue
         if len(packet.payload) == 8:

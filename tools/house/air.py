@@ -135,7 +135,9 @@ class Air:
     def on_air(self, tuning: Tuning) -> list[Transmission]:
         """What is being sent now in the channel."""
         now = self.now_ns
-        return [one for one in self._recent if (one.end_ns is None or one.end_ns > now) and tuning.same_channel(one.tuning)]
+        return [
+            one for one in self._recent if (one.end_ns is None or one.end_ns > now) and tuning.same_channel(one.tuning)
+        ]
 
     def level_dbm(self, tuning: Tuning, but: Transmission | None = None) -> float:
         """How loud it is now in the channel, without one's own transmission."""
@@ -167,9 +169,7 @@ class Receiver:
     After a frame's end it gives noise, as the chips do. ``noise_s``: mean time until noise looks like a sync word; 0: never.
     """
 
-    def __init__(
-        self, air: Air, noise_s: float, on_sync: Callable[[], None], on_byte: Callable[[int], None]
-    ) -> None:
+    def __init__(self, air: Air, noise_s: float, on_sync: Callable[[], None], on_byte: Callable[[int], None]) -> None:
         self._air = air
         self._random = air.random
         self._noise_s = noise_s
@@ -207,7 +207,11 @@ class Receiver:
         # A second one while the first may still bring a sync word: the louder is followed.
         if not self.searching or not self._tuning.hears(sending.tuning) or sending.end_ns is None:
             return
-        if self._source is not None and self._source.dbm >= sending.dbm and (self._source.end_ns or 0) > self._air.now_ns:
+        if (
+            self._source is not None
+            and self._source.dbm >= sending.dbm
+            and (self._source.end_ns or 0) > self._air.now_ns
+        ):
             return
         self._source = sending
         self._find(max(0, -int((sending.start_ns - self._since_ns) // sending.bit_ns)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fluksometer.shared import kube as codec
-from fluksometer.shared.rf12 import ACK, CTL, DST, Decoder, Packet, ack_header, frame, on_air
+from fluksometer.shared.rf12 import ACK, DST, Decoder, Packet, ack_header, frame, on_air
 from fluksometer.shared.rf_chips import FLUKSO, JEENODE
 from house.air import Air, Transmission, Tuning
 from house.radiofile import ANSWERS_MS, SETTLES_MS, Kube, Node
@@ -141,7 +141,13 @@ class KubeNode:
     # --- questions: an empty answer within 250 ms, the real one within 2.5 s ---
 
     def _ask(
-        self, group: int, header: int, payload: bytes, wanted: int, answer: Callable[[bytes], None], fail: Callable[[], None]
+        self,
+        group: int,
+        header: int,
+        payload: bytes,
+        wanted: int,
+        answer: Callable[[bytes], None],
+        fail: Callable[[], None],
     ) -> None:
         sending = self._voice.say(group, header, payload)
         self._asked_header, self._wanted, self._answer, self._give_up = header, wanted, answer, fail
