@@ -22,7 +22,7 @@ from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
 from meter.settings import Settings
-from pins import BUTTON_GPIO, CLAMP_GPIO, LED_GPIO, PULSE_GPIO
+from pins import BUTTON_GPIO, CLAMP_GPIO, LED_GPIO, PULSE_GPIO, RADIO_IRQ_GPIO
 from shared.records import CHIP_RP2040, CHIP_RP2350
 
 FIRMWARE_VERSION = (0, 1, 0)
@@ -128,6 +128,41 @@ def serial_port(clock):
     return SerialPort(uart, driver, wait_input, clock)
 
 
+class RadioPins:
+    """SPI 0, and the lines of the radio beside it."""
+
+    def __init__(self):
+        from pins import RADIO_CLOCK_GPIO, RADIO_MISO_GPIO, RADIO_MOSI_GPIO, RADIO_RESET_GPIO, RADIO_SELECT_GPIO
+
+        self.select = machine.Pin(RADIO_SELECT_GPIO, machine.Pin.OUT, value=1)
+        self.reset = machine.Pin(RADIO_RESET_GPIO, machine.Pin.OUT, value=0)
+        self.irq_level = self._irq_pin = machine.Pin(RADIO_IRQ_GPIO, machine.Pin.IN, machine.Pin.PULL_UP)
+        clock, out, back = [machine.Pin(gpio) for gpio in (RADIO_CLOCK_GPIO, RADIO_MOSI_GPIO, RADIO_MISO_GPIO)]
+        # An RFM12B allows 2.5 MHz at most where its FIFO is read.
+        self.exchange = machine.SPI(0, 2000000, sck=clock, mosi=out, miso=back).write_readinto
+
+    def irq(self, handler, rising):
+        """Hard interrupt at one kind of edge; None: none. May be called by the handler itself."""
+        self._irq_pin.irq(handler, machine.Pin.IRQ_RISING if rising else machine.Pin.IRQ_FALLING, hard=True)
+
+
+def radio(clock):
+    """The radio terminal; its modules take memory only where it is used."""
+    from meter.radio import Radio
+
+    return Radio(RadioPins(), clock, os.urandom, time.ticks_us, time.ticks_diff)
+
+
+def terminals(clock):
+    """The others beside clamps and pulses: with which settings each is wanted, and what makes it."""
+    return (
+        (lambda settings: True, lambda: panel(clock)),
+        (lambda settings: settings.p1, lambda: p1_port(clock)),
+        (lambda settings: settings.serial_baud, lambda: serial_port(clock)),
+        (lambda settings: settings.radio, lambda: radio(clock)),
+    )
+
+
 def main():
     for name, gpio in LED_GPIO.items():
         machine.Pin(gpio, machine.Pin.OUT, value=name == "power")
@@ -139,13 +174,12 @@ def main():
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    terminals = (  # wanted with which settings, and what makes it
-        (lambda settings: True, lambda: panel(clock)),
-        (lambda settings: settings.p1, lambda: p1_port(clock)),
-        (lambda settings: settings.serial_baud, lambda: serial_port(clock)),
-    )
-    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals)
+    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals(clock))
+    run(board, sampler)
 
+
+def run(board, sampler):
+    """Until Ctrl-C or a fault; afterwards nothing samples or interrupts any more."""
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()
 
@@ -161,17 +195,17 @@ def main():
         await stop.wait()
         raise caught[0]
 
-    async def run():
+    async def work():
         await asyncio.gather(raise_what_was_caught(), board.run(HostLink(*console(), time.ticks_ms, time.ticks_diff)))
 
     timer = machine.Timer(period=POLL_MS, mode=machine.Timer.PERIODIC, callback=on_timer)
     try:
-        asyncio.run(run())
+        asyncio.run(work())
     finally:
         micropython.kbd_intr(-1)  # another Ctrl-C now would leave the DMA running; the prompt switches it on again
         timer.deinit()
         sampler.stop()
-        for gpio in PULSE_GPIO.values():
+        for gpio in list(PULSE_GPIO.values()) + [RADIO_IRQ_GPIO]:
             machine.Pin(gpio).irq(None)
         for name, gpio in LED_GPIO.items():
             machine.Pin(gpio).value(name == "power")

@@ -201,13 +201,15 @@ def sources() -> dict[str, Path]:
     return found | {"/main.py": board / "main.py"}
 
 
-def compiled(path: str, source: Path, build: Path) -> tuple[str, Path]:
-    """Path and file after mpy-cross. What runs by name (boot, main) or is meant to be edited (pins) stays text."""
+def compiled(path: str, source: Path, build: Path, architecture: str) -> tuple[str, Path]:
+    """Path and file after mpy-cross, machine code where the source asks for it (viper). What runs by name (boot, main) or is
+    meant to be edited (pins) stays text."""
     if "/" not in path.lstrip("/"):
         return path, source
     target = build / f"{path.lstrip('/').removesuffix('.py')}.mpy"
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "mpy_cross", "-s", path.lstrip("/"), "-o", str(target), str(source)]
+    command = [sys.executable, "-m", "mpy_cross", f"-march={architecture}", "-s", path.lstrip("/")]
+    command += ["-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise FlashError(f"{source.relative_to(ROOT)} does not compile:\n{done.stderr.strip()}")
@@ -225,9 +227,9 @@ def plan(architecture: str, *, source: bool) -> dict[str, Path]:
             if done.returncode or not built.exists():
                 raise FlashError(f"the native module {module} could not be built for {architecture}; see above.")
         files[f"/lib/{module}.mpy"] = built
-    build = ROOT / ".cache/board"
+    build = ROOT / ".cache/board" / architecture
     for path, file in sources().items():
-        name, made = (path, file) if source else compiled(path, file, build)
+        name, made = (path, file) if source else compiled(path, file, build, architecture)
         files[name] = made
     return files
 

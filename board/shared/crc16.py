@@ -10,12 +10,12 @@ def _make_table():
     return tuple(table)
 
 
-_TABLE = _make_table()
+TABLE = _make_table()  # for callers that go byte by byte, as an interrupt must
 
 
 def crc16(crc, data):
     """crc carried on over data. Sources: DSMR P1 4.0, 5.2; AVR libc's _crc16_update, which RF12 uses."""
-    table = _TABLE
+    table = TABLE
     for byte in data:
         crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
     return crc

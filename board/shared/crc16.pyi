@@ -1,1 +1,3 @@
+TABLE: tuple[int, ...]
+
 def crc16(crc: int, data: bytes | bytearray) -> int: ...

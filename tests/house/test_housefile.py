@@ -93,4 +93,5 @@ def test_what_is_not_simulated_yet_is_said(house_from):
     text = (
         '[p1]\ndialect = "dsmr5"\n[[kube]]\nnode = 5\ntype = "b"\n[faults]\nunplugged_s = [[3, 4]]\npower_cuts_s = [9]'
     )
-    assert [line.partition(":")[0] for line in warnings(house_from(text))] == ["kube", "faults"]
+    assert [line.partition(":")[0] for line in warnings(house_from(text))] == ["faults"]
+    assert not warnings(house_from("[[kube]]\nnode = 5\n[faults]\nradio_loss = 0.1\nradio_jam_s = [[3, 4]]"))

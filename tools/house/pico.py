@@ -22,6 +22,7 @@ from house.housefile import House
 from house.p1_meter import Meter, P1Port
 from house.panel import Panel
 from house.pulses import PulseLine
+from house.radio import HouseRadio
 from house.serial_bus import SerialBus
 
 CORE_HZ: Final = 125_000_000
@@ -137,6 +138,7 @@ class EmulatedPico:
         self.p1 = P1Port(self.mcu, Meter(house)) if house.p1 is not None else None
         self.panel = Panel(self.mcu, house.press)
         self.serial_bus = SerialBus(self.mcu, house)
+        self.radio = HouseRadio(self.mcu, house)
 
     # --- what a test looks at ---
 
@@ -230,6 +232,7 @@ class EmulatedPico:
         """Power off and on: as press_reset, and memory is lost."""
         self._device.hard_reset(cause=ResetCause.POWER_ON)
         self.mcu.sram[:] = bytes(len(self.mcu.sram))
+        self.radio.power_on()
 
     def close(self) -> None:
         """Saves the file system and gives back the console."""
