@@ -1,7 +1,5 @@
 #include "telegram.h"
 
-enum { KW = 2 }; // characters of the unit that stands without its star
-
 typedef struct {
     const uint8_t *at;
     uint32_t n;
@@ -165,11 +163,11 @@ static int split(span_t s, span_t *number, span_t *unit) {
         *unit = part(s, star + 1, s.n);
         return 1;
     }
-    if (!ends_with(s, "kW", KW) || !is_digit(s.at[0])) {
+    if (!ends_with(s, "kW", 2) || !is_digit(s.at[0])) {
         return 0;
     }
-    *number = part(s, 0, s.n - KW);
-    *unit = part(s, s.n - KW, s.n);
+    *number = part(s, 0, s.n - 2);
+    *unit = part(s, s.n - 2, s.n);
     return 1;
 }
 

@@ -46,8 +46,7 @@ class P1Faults(Table):
     """What a meter or its cable does wrong. The same seed does the same.
 
     ``corrupt_rate``: of the bytes behind the first line and before the "!", that are another one; ``cut_each``: this many
-    telegrams end in their middle; ``noise_bytes``: of any value between telegrams; ``long_text``: characters of the
-    operator's text.
+    telegrams end in their middle; ``noise_bytes``: of any value between telegrams; ``long_text``: characters of the text.
     """
 
     corrupt_rate: float = Field(default=0.0, ge=0, le=0.1)
