@@ -79,15 +79,16 @@ class Board:
 
     def _apply(self):
         settings = self._settings
-        self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, settings.pairs)
-        for port, pulse_input in self._pulse_inputs.items():
-            pulse_input.apply(settings.width_us(port), settings.gap_us(port))
+        # Terminals before the ring: what stands behind it would limit how long it, and a capture, can become.
         for one in [one for one in self._waiting if one[0](settings)]:
             self._waiting.remove(one)
             terminal = one[1]()
             self._terminals.append(terminal)
             self._handlers.update(terminal.handlers)
             asyncio.create_task(self._run_terminal(terminal))
+        self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, settings.pairs)
+        for port, pulse_input in self._pulse_inputs.items():
+            pulse_input.apply(settings.width_us(port), settings.gap_us(port))
         for terminal in self._terminals:
             terminal.apply(settings)
 

@@ -160,11 +160,11 @@ def test_kubes_are_paired_named_listed_and_removed_at_the_command_line(rig):
         text=True,
         env=environment(),
     )
-    next_sent(rig.board, "radio_listen")
+    next_sent(rig.board, "radio_listen", timeout_s=30)
     packet(rig.board, 212, 0xE0, encode_pair_request(0x4B00, 0, 0, 0, bytes(16)))
     live.wait_for(rf"0 /device/{device}/pair .*refused.*unknown type 19200.*")
     packet(rig.board, 212, 0xE0, PAIR_REQUEST)
-    said, complained = pairing.communicate(timeout=10)
+    said, complained = pairing.communicate(timeout=40)
     assert pairing.returncode == 0 and "kube 1 is paired" in said and "unknown type 19200" in complained
     named = kubes(rig, "--device", device[:6], "name", "1", "attic [1]")
     assert named.returncode == 0 and "attic [1]" in named.stdout, named.stderr
