@@ -1,5 +1,6 @@
 # What the emulated chip does not do: an interrupt line that is not the radio's, and a chip that is not there.
 from fakes import Ticks
+
 from meter.radio_frames import AirTime, Inbox
 from meter.radio_rfm12b import Rfm12b
 from shared.rf_chips import FLUKSO
