@@ -40,7 +40,7 @@ class Radio:
         self._queue = []
         self._queued = asyncio.Event()
         self._send = None
-        self._told_missing = False
+        self._told_missing = self._told_storm = False
         self._acks_before = 0  # of chips that were there before
         self._lost_told = 0
         self.sent = self.not_sent = self.resets = 0
@@ -119,11 +119,11 @@ class Radio:
 
     async def _speak_one(self, until_us, framed):
         # Whether it went out. The air must be quiet for a while first, not only now: others wait for the same moment.
-        quiet = wait = 0
+        quiet, wait = 0, self._listening_ms()
         while self._chip and self._clock.now_us() < until_us:
             chip = self._chip
             if chip.busy():
-                quiet, wait = 0, _QUIET_MS + (self._random(1)[0] & _RANDOM_MS)
+                quiet, wait = 0, self._listening_ms()
             elif quiet < wait:
                 quiet += 1
             elif not self._air_time.take(self._air_ms(framed)):
@@ -133,6 +133,9 @@ class Radio:
                 return await self._has_gone(chip, framed)
             await asyncio.sleep_ms(1)
         return False
+
+    def _listening_ms(self):
+        return _QUIET_MS + (self._random(1)[0] & _RANDOM_MS)
 
     def _air_ms(self, framed):
         return len(framed) * 8000 // self._air.bit_rate + 1
@@ -165,6 +168,9 @@ class Radio:
         if self._chip and not self._chip.storm and await self._answers():
             return
         was = self._chip
+        if was and was.storm and not self._told_storm:
+            self._told_storm = True
+            self._log(LOG_WARNING, "its interrupt line moves more than a radio's; tried again each second")
         self._drop_chip()
         await self._find()
         if self._chip:
@@ -173,8 +179,7 @@ class Radio:
             self.report(self._send)
         elif not self._told_missing:
             self._told_missing = True
-            storm = bool(was) and was.storm
-            self._log(LOG_WARNING, "its interrupt line is not quiet" if storm else "no chip answers on its pins")
+            self._log(LOG_WARNING, "no chip answers on its pins")
             self.report(self._send)
 
     async def _answers(self):

@@ -213,6 +213,7 @@ class Rfm12b:
         while rounds < _ROUNDS:
             rounds += 1
             if state[_MODE] == _SENDING:
+                state[_IDLE_CALLS] = 0
                 self._feed()  # at 49261 bit/s there is no time to ask first
                 if self._irq_level():
                     return
@@ -223,6 +224,7 @@ class Rfm12b:
             if status & _LOST or not (status & _READY):
                 self._other(status)
                 return
+            state[_IDLE_CALLS] = 0
             if state[_MODE] == _RECEIVING:
                 state[_OPEN] = 1
                 told = int(self._inbox.push(answer[2]))
@@ -248,7 +250,6 @@ class Rfm12b:
         self._state[_OPEN] = 0
         inbox = self._inbox
         if told == WHOLE:
-            self._state[_IDLE_CALLS] = 0
             acks = not inbox.full and inbox.wants_ack() is not None and self._air_time.take_ack(self._ack_ms)
             if acks:
                 self._begin(inbox.ack, len(inbox.ack), 1)
