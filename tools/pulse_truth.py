@@ -17,7 +17,9 @@ REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x4001
 """What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
 
 PORTS: Final = (2, 3, 4, 5)
-CLAMP: Final = "[[clamp]]\nport = 1\ncurrent_a = 20.0\n"
+BESIDE: Final = "[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = \"dsmr5\"\n"
+"""What the board does meanwhile: sample a clamp, and read a telegram a second."""
+
 FIRST_S: Final = 5
 """So many seconds after power-up pulses begin: the board runs then, and has its settings."""
 
@@ -47,8 +49,8 @@ class Meters:
     delays_ms: tuple[float, ...]
 
     def house(self, seconds: float, ports: tuple[int, ...] = PORTS) -> str:
-        """A house file with a clamp on port 1, and pulses for so long."""
-        text = CLAMP
+        """A house file with a clamp on port 1 and a smart meter, and pulses for so long."""
+        text = BESIDE
         for port in ports:
             text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{FIRST_S}, {self.rate_hz}]]\nseed = {port}\n"
             text += f"count = {round(self.rate_hz * seconds)}\ndelay_ms = {self.delays_ms[PORTS.index(port)]}\n"
@@ -62,11 +64,11 @@ OPTO_METERS: Final = Meters(rate_hz=1000.0, width_ms=0.05, bounce_ms=0.0, delays
 
 
 def settings_of(preset: str, rate_hz: int) -> BoardSettings:
-    """One clamp, four pulse inputs with this preset."""
+    """One clamp, four pulse inputs with this preset, the smart meter."""
     limits = PRESETS[preset]
     widths = {f"width_us_{port}": limits.width_us for port in PORTS}
     gaps = {f"gap_us_{port}": limits.gap_us for port in PORTS}
-    return BoardSettings(rate_hz=rate_hz, clamp_ports=0b00001, pulse_ports=0b11110, **widths, **gaps)
+    return BoardSettings(rate_hz=rate_hz, clamp_ports=0b00001, pulse_ports=0b11110, p1=1, **widths, **gaps)
 
 
 def storm(from_s: float, to_s: float, rate_hz: float) -> str:
