@@ -17,7 +17,7 @@ REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x4001
 """What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
 
 PORTS: Final = (2, 3, 4, 5)
-BESIDE: Final = "[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = \"dsmr5\"\n"
+BESIDE: Final = '[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = "dsmr5"\n'
 """What the board does meanwhile: sample a clamp, and read a telegram a second."""
 
 FIRST_S: Final = 5
@@ -48,11 +48,11 @@ class Meters:
     bounce_ms: float
     delays_ms: tuple[float, ...]
 
-    def house(self, seconds: float, ports: tuple[int, ...] = PORTS) -> str:
-        """A house file with a clamp on port 1 and a smart meter, and pulses for so long."""
+    def house(self, seconds: float, ports: tuple[int, ...] = PORTS, first_s: float = FIRST_S) -> str:
+        """A house file with a clamp on port 1 and a smart meter, and pulses for so long from ``first_s`` on."""
         text = BESIDE
         for port in ports:
-            text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{FIRST_S}, {self.rate_hz}]]\nseed = {port}\n"
+            text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{first_s}, {self.rate_hz}]]\nseed = {port}\n"
             text += f"count = {round(self.rate_hz * seconds)}\ndelay_ms = {self.delays_ms[PORTS.index(port)]}\n"
             text += f"width_ms = {self.width_ms}\nbounce_ms = {self.bounce_ms}\n"
         return text

@@ -76,6 +76,11 @@ class Chain:
         """These desks from now on."""
         self._told, self._desks = told, desks
 
+    def run_to(self, t_s: float) -> None:
+        """Runs until so long after the power came on."""
+        while self._now_s < t_s:
+            self.board.run(min(0.02, t_s - self._now_s + 1e-6))
+
     def request(self, what: str, payload: str = "") -> None:
         """A stranger asks the bridge something over MQTT; it is there when this returns."""
         words: Sequence[str] = ["-m", payload] if payload else ["-n"]
@@ -85,17 +90,18 @@ class Chain:
         wait_until(lambda: not self._news.empty(), "the request")
 
     def heard(self) -> list[tuple[str, Any]]:
-        """(topic, payload) of what the stranger heard since the last call."""
+        """(topic, payload) of what the bridge said to the stranger since the last call."""
         mark = self._mark()
         wait_until(lambda: self._place(mark), "the stranger")
         lines = self._listener.lines()[self._read : self._place(mark)]
         self._read += len(lines) + 1
-        return [(topic, json.loads(payload, parse_float=Fraction)) for _, topic, payload in lines if topic != "/mark"]
+        said = [(topic, payload) for _, topic, payload in lines if topic != "/mark" and "/request/" not in topic]
+        return [(topic, json.loads(payload, parse_float=Fraction)) for topic, payload in said]
 
-    def told(self) -> dict[str, list[list[Any]]]:
-        """By function and kind ("P1 net gauge"): [second, value, unit], as the stranger heard them since the last call. Seconds
-        are those since the power came on."""
-        heard = self.heard()
+    def told(self, heard: list[tuple[str, Any]] | None = None) -> dict[str, list[list[Any]]]:
+        """By function and kind ("P1 net gauge"): [second, value, unit] of what the stranger heard, since the last call unless it is
+        given. Seconds are those since the power came on."""
+        heard = self.heard() if heard is None else heard
         for sections in (payload for topic, payload in heard if topic.endswith("/config/sensor")):
             self._functions = {one["id"]: one["function"] for one in sections.values() if "id" in one}
         said: dict[str, list[list[Any]]] = defaultdict(list)
