@@ -24,12 +24,6 @@ def check(board, ports=PORTS, least=4) -> None:
             assert verdict.least_us >= -1 and verdict.worst_us <= WORST_US
 
 
-def begin(board, preset: str, at_s: float) -> None:
-    """The settings are in force from this time on."""
-    board.run(at_s - 0.2)
-    board.set(**asdict(settings_of(preset, RATE_HZ)))
-
-
 def run_to(board, t_s: float) -> None:
     """Runs until so long after the power came on."""
     board.run(t_s - board.pico.nanos / 1e9)
@@ -37,7 +31,8 @@ def run_to(board, t_s: float) -> None:
 
 def test_sixteen_pulses_a_second_with_bounce_on_four_ports(make_board) -> None:
     board = make_board(S0_METERS.house(3.5, first_s=1.5))
-    begin(board, "s0", 1.2)
+    board.run(1.0)
+    board.set(**asdict(settings_of("s0", RATE_HZ)))
     run_to(board, 5.9)  # a record each second
     check(board)
     assert all(50 < board.of("pulse", port)[-1]["rejected"] < 56 * 20 for port in PORTS)
@@ -45,18 +40,19 @@ def test_sixteen_pulses_a_second_with_bounce_on_four_ports(make_board) -> None:
 
 
 def test_a_thousand_short_pulses_a_second_on_four_ports(make_board) -> None:
-    board = make_board(OPTO_METERS.house(2.0, first_s=9.3))
-    begin(board, "opto", 9.2)
-    run_to(board, 12.0)
-    check(board, least=3)
+    """Also while the heap is collected and a longer ring is made, as another rate asks for it."""
+    board = make_board(OPTO_METERS.house(2.0, first_s=1.5))
+    board.run(1.0)
+    settings = asdict(settings_of("opto", RATE_HZ))
+    board.set(**settings | {"rate_hz": RATE_HZ // 2})
+    run_to(board, 2.4)
+    board.set(**settings)
+    set_us = board.of("hello")[-1]["t_us"]
+    run_to(board, 4.8)
+    check(board)
     assert {board.of("pulse", port)[-1]["rejected"] for port in PORTS} == {0}
-    (health,) = board.of("health")  # with which the heap is collected: while pulses came
-    counts = [(pulse["t_us"], pulse["count"]) for pulse in board.of("pulse", PORTS[0])]
-    before, behind = (
-        max(one for one in counts if one[0] <= health["t_us"]),
-        min(one for one in counts if one[0] > health["t_us"]),
-    )
-    assert 0 < before[1] < behind[1]
+    counts = [pulse["count"] for pulse in board.of("pulse", PORTS[0]) if pulse["t_us"] < set_us]
+    assert 0 < counts[-1] < 1000
     check_board(board)
 
 
@@ -69,7 +65,8 @@ def check_board(board) -> None:
 
 def test_a_storm_on_one_port_leaves_the_others_alone_and_ends(make_board) -> None:
     board = make_board(storm(2.2, 3.7, 50_000) + S0_METERS.house(3.0, ports=(2, 4, 5), first_s=1.8))
-    begin(board, "s0", 1.0)
+    board.run(0.8)
+    board.set(**asdict(settings_of("s0", RATE_HZ)))
     shares = []
     for begin_s in (1.2, 2.7):  # before the storm, and in it
         run_to(board, begin_s)
