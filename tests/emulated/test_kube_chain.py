@@ -19,7 +19,7 @@ from fluksometer.shared.kube import PAIR_GROUP, PAIR_REQUEST, collect_group
 from fluksometer.shared.records import RADIO_FLUKSO
 from house.air import Frame
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("kubes")]  # one worker, so that one board boots
 
 GROUP = collect_group(DEVICE_ID)
 KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")

@@ -24,7 +24,7 @@ from house.p1_dialects import DIALECTS
 from house.p1_meter import Meter, Sent
 from house.waves import true_power_w
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("p1")]  # one worker, so that one board boots
 
 LOADS = """
 [[clamp]]
