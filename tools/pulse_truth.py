@@ -48,11 +48,11 @@ class Meters:
     bounce_ms: float
     delays_ms: tuple[float, ...]
 
-    def house(self, seconds: float, ports: tuple[int, ...] = PORTS) -> str:
-        """A house file with a clamp on port 1 and a smart meter, and pulses for so long."""
+    def house(self, seconds: float, ports: tuple[int, ...] = PORTS, first_s: float = FIRST_S) -> str:
+        """A house file with a clamp on port 1 and a smart meter, and pulses for so long from ``first_s`` on."""
         text = BESIDE
         for port in ports:
-            text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{FIRST_S}, {self.rate_hz}]]\nseed = {port}\n"
+            text += f"[[pulse]]\nport = {port}\nrate_hz = [[0, 0.0], [{first_s}, {self.rate_hz}]]\nseed = {port}\n"
             text += f"count = {round(self.rate_hz * seconds)}\ndelay_ms = {self.delays_ms[PORTS.index(port)]}\n"
             text += f"width_ms = {self.width_ms}\nbounce_ms = {self.bounce_ms}\n"
         return text

@@ -23,7 +23,8 @@ LAYOUTS = TO_HOST | terminal_records.TO_HOST
 
 
 class FirmwareBoard:
-    """Runs unpaced. ``records`` grows by (name, {field: value}) of each record; ``text`` by what stood between frames."""
+    """Runs unpaced. ``records`` grows by (name, {field: value}) of each record; ``text`` by what stood between frames.
+    ``on_bytes`` gets all that the board wrote in each stretch that ran, also nothing."""
 
     def __init__(self, image: Path, house: House, flash: Path) -> None:
         self.house = house
@@ -32,19 +33,21 @@ class FirmwareBoard:
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.sequence: list[int] = []
         self.text: list[bytes] = []
+        self.on_bytes: Callable[[bytes], None] = lambda data: None
         self._sent = 0
 
     def run(self, seconds: float) -> None:
         """Lets emulated time pass and reads what the board said."""
         self.pico.run_for(seconds)
-        console = self.pico.console
-        for kind, seq, payload in self.deframer.push(bytes(console.written)):
+        written = bytes(self.pico.console.written)
+        self.pico.console.written.clear()
+        for kind, seq, payload in self.deframer.push(written):
             layout = LAYOUTS[kind]
             names = [field[0] for field in layout.fields] + ([layout.tail] if layout.tail else [])
             self.records.append((layout.name, dict(zip(names, layout.unpack(payload), strict=True))))
             self.sequence.append(seq)
-        console.written.clear()
         self.text += self.deframer.take_text()
+        self.on_bytes(written)
 
     def send(self, kind: int, payload: bytes) -> None:
         """A record to the board."""

@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,13 @@ def flashed(tmp_path_factory) -> Path:
     return flash_file
 
 
-@pytest.fixture
-def make_board(image: Path, flashed: Path, tmp_path: Path) -> Iterator[MakeBoard]:
+@contextmanager
+def made_boards(image: Path, flashed: Path, folder: Path) -> Iterator[MakeBoard]:
     """Makes boards with the firmware in a house given as text; each has its own copy of the file system."""
     boards: list[FirmwareBoard] = []
 
     def make(house: str) -> FirmwareBoard:
-        own = tmp_path / f"board{len(boards)}.flash"
+        own = folder / f"board{len(boards)}.flash"
         own.write_bytes(flashed.read_bytes())
         boards.append(FirmwareBoard(image, parse_toml(house, House, source="house"), own))
         return boards[-1]
@@ -56,3 +57,17 @@ def make_board(image: Path, flashed: Path, tmp_path: Path) -> Iterator[MakeBoard
     yield make
     for board in boards:
         board.pico.close()
+
+
+@pytest.fixture
+def make_board(image: Path, flashed: Path, tmp_path: Path) -> Iterator[MakeBoard]:
+    """Boards of one test."""
+    with made_boards(image, flashed, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_lasting_board(image: Path, flashed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBoard]:
+    """Boards of one file, whose tests run one behind the other: a boot takes some ten seconds to emulate."""
+    with made_boards(image, flashed, tmp_path_factory.mktemp("boards")) as make:
+        yield make
