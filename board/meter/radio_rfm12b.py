@@ -132,14 +132,6 @@ class Rfm12b:
         status = self._status()
         return bool(status & _FIFO_EMPTY) != bool(status & _READY)
 
-    def poll(self):
-        """The interrupt does all of it."""
-
-    @property
-    def active(self):
-        """Nothing is to be polled."""
-        return False
-
     def transmit(self, framed):
         """Begins to send what rf12.on_air() made of a frame; False: something comes or goes just now."""
         self._state[_HELD] = 1
@@ -151,6 +143,7 @@ class Rfm12b:
         self._release()
         return free
 
+    @micropython.native  # no timer's callback comes between
     def _status(self):
         self._state[_HELD] = 1
         self._send_word(0)
@@ -160,6 +153,7 @@ class Rfm12b:
         self._release()
         return status
 
+    @micropython.native
     def _release(self):
         # The line may have fallen meanwhile: its edge is gone, but its level is there.
         state = self._state
