@@ -17,7 +17,7 @@ REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x4001
 """What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
 
 PORTS: Final = (2, 3, 4, 5)
-BESIDE: Final = "[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = \"dsmr5\"\n"
+BESIDE: Final = '[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = "dsmr5"\n'
 """What the board does meanwhile: sample a clamp, and read a telegram a second."""
 
 FIRST_S: Final = 5

@@ -118,10 +118,10 @@ class Rfm12b:
         self._state[_MODE] = self._state[_OPEN] = self._state[_HELD] = 0
 
     def busy(self):
-        """Whether to wait before sending: a frame comes or goes, or the air is loud."""
+        """Whether to wait before sending: a frame comes or goes, the air is loud, or the chip has forgotten its setting."""
         if self.open or self.sending:
             return True
-        return bool(self._status() & _BUSY)
+        return bool(self._status() & _BUSY) or self.lost
 
     def look(self):
         """Now and then: whether the chip is still there, unless just the first bits of a frame come. Sets ``lost``; an edge

@@ -136,14 +136,16 @@ class Rfm69:
 
     @micropython.native
     def busy(self):
-        """Whether to wait before sending: a frame comes or goes, or the air is loud."""
+        """Whether to wait before sending: a frame comes or goes, the air is loud, or the chip has forgotten its setting."""
         state = self._state
         if state[_OPEN] or state[_MODE] == _SENDING:
             return True
         state[_HELD] = 1
-        raw = self._read(_RSSI)
+        loud = self._read(_RSSI) <= self._busy_raw
+        if self._read(_MODE_REGISTER) != _RECEIVE:
+            self.lost = True
         self._release()
-        return raw <= self._busy_raw
+        return loud or self.lost
 
     @micropython.native
     def look(self):
