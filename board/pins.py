@@ -8,7 +8,7 @@ PULSE_GPIO = {2: 2, 3: 3, 4: 4, 5: 5}
 P1_RX_GPIO, P1_TX_GPIO, P1_REQUEST_GPIO = 9, 8, 7
 # RS-485 (port 6): a transceiver on UART 0; its driver is on while the enable pin is high.
 SERIAL_TX_GPIO, SERIAL_RX_GPIO, SERIAL_ENABLE_GPIO = 0, 1, 6
-# Radio: RFM12B or RFM69CW on SPI 0. Interrupt: nIRQ of an RFM12B, DIO0 of an RFM69CW. Reset: of an RFM69CW.
+# Radio: RFM12B or RFM69CW on SPI 0. Interrupt: nIRQ of an RFM12B, DIO1 of an RFM69CW. Reset: of an RFM69CW.
 RADIO_MISO_GPIO, RADIO_SELECT_GPIO, RADIO_CLOCK_GPIO, RADIO_MOSI_GPIO = 16, 17, 18, 19
 RADIO_IRQ_GPIO, RADIO_RESET_GPIO = 20, 21
 # Panel: LEDs light when their pin is high; the button pulls its pin to ground.

@@ -32,7 +32,8 @@ STARTED = time.monotonic()
 EPILOG = """examples:
   ./tools/demo                          until Ctrl-C
   ./tools/demo --seconds 30             ends by itself; exit code 0 when readings came
-  ./tools/demo --house my-house.toml    another house; tools/house/houses/ has some to copy from
+  ./tools/demo --house my-house.toml    another house; tools/house/houses/ has some to copy from: full.toml has a smart
+                                        meter, radio nodes and a Modbus meter too, and wants --rate 1000
   ./tools/demo --rate 20000             samples a second of each clamp: as many as the firmware takes by itself
 
 While it runs, in another terminal:
@@ -138,7 +139,22 @@ def configuration(house: House, work: Path, rate_hz: int, mqtt_port: int) -> str
         lines.append(
             f'[[sensor]]\nport = {pulse.port}\nfunction = "pulse {pulse.port}"\ntype = "electricity"\nconstant = 1.0'
         )
-    return "\n\n".join(lines) + "\n"
+    return "\n\n".join(lines + _terminals(house, work)) + "\n"
+
+
+def _terminals(house: House, work: Path) -> list[str]:
+    """The tables of smart meter, radio and RS-485, where the house has them."""
+    lines = []
+    if house.p1:
+        (work / "p1-key").write_text(house.p1.key + "\n", encoding="utf-8")
+        (work / "p1-key").chmod(0o600)
+        lines.append('[p1]\nkey_file = "p1-key"')
+    if house.kube:
+        lines.append('[radio]\nnetwork = "flukso"')
+    if house.modbus:
+        lines.append(f'[rs485]\nbaud = {house.modbus[0].baud}\nformat = "{house.modbus[0].format}"')
+    lines += [f'[[modbus]]\naddress = {meter.address}\nmodel = "{meter.model}"' for meter in house.modbus]
+    return lines
 
 
 def _linearity(house: House) -> str:

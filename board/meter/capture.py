@@ -14,7 +14,10 @@ class Capture:
     def __init__(self, ports, sets):
         self.ports = ports
         self.sets = sets
-        self._codes = [array("H", range(sets)) for _ in ports]  # made of bytes it would need the memory twice
+        # In pieces of one record each: beside a long ring there is memory for all of them, but not in one place.
+        self._codes = [
+            [array("H", range(min(RAW_CODES, sets - first))) for first in range(0, sets, RAW_CODES)] for _ in ports
+        ]
         self._from = 0
         self._t_us = 0
         self._rate_hz = 0
@@ -32,12 +35,15 @@ class Capture:
             return False
         channels = len(ports)
         first = (tail - self.sets * channels) % ring.samples
-        straight = min(self.sets, (ring.samples - first) // channels)
-        for port, codes in zip(self.ports, self._codes):
-            place, view = ports.index(port), memoryview(codes)
-            metering.pick(ring.ring, first + place, channels, view[:straight])
-            if straight < self.sets:
-                metering.pick(ring.ring, place, channels, view[straight:])
+        for port, pieces in zip(self.ports, self._codes):
+            at = first
+            for codes in pieces:
+                straight = min(len(codes), (ring.samples - at) // channels)
+                place, view = ports.index(port), memoryview(codes)
+                metering.pick(ring.ring, at + place, channels, view[:straight])
+                if straight < len(codes):
+                    metering.pick(ring.ring, place, channels, view[straight:])
+                at = (at + len(codes) * channels) % ring.samples
         self._t_us = start_us + ring.us_of(sets - self.sets)
         self._rate_hz = rate_hz
         self.done = True
@@ -45,11 +51,10 @@ class Capture:
 
     def payloads(self):
         """The payloads of its raw records, one after the other."""
-        for port, codes in zip(self.ports, self._codes):
-            view = memoryview(codes)
-            for first in range(0, self.sets, RAW_CODES):
-                head = (port, self._t_us, self._rate_hz, first, self.sets)
-                yield RAW.pack(*head, view[first : first + RAW_CODES])
+        for port, pieces in zip(self.ports, self._codes):
+            for index, codes in enumerate(pieces):
+                head = (port, self._t_us, self._rate_hz, index * RAW_CODES, self.sets)
+                yield RAW.pack(*head, memoryview(codes))
 
 
 def fits(ring_samples, channels, sets):

@@ -1,11 +1,12 @@
 # Five LEDs and a button, as the original's manual has them. The bridge says what wifi, ethernet and globe show; power is lit by
-# main.py and stays. One task looks at everything every 20 ms: an S0 pulse of 30 ms is seen by it, and so is a finger.
+# main.py and stays. One task looks at everything, often enough for a finger, and for an S0 pulse of 30 ms where a LED follows one.
 import asyncio
 
 from shared._compat import const
 from shared.terminal_records import BUTTON, LED_BLINK, LED_OFF, LED_ON, LED_SLOW, PANEL
 
-_STEP_MS = const(20)
+_REST_MS = const(50)  # each look costs the core 0.8 ms, the waking included
+_STEP_MS = const(20)  # while a LED follows a pulse input, or the button is pressed
 _SLOW_MS = const(3000)
 _FAST_MS = const(500)
 _BEAT_MS = const(1000)
@@ -45,7 +46,7 @@ class Panel:
             now = self._ticks_ms()
             self._show(now)
             self._watch_button(now, send)
-            await asyncio.sleep_ms(_STEP_MS)
+            await asyncio.sleep_ms(_STEP_MS if self._follows or not self._level else _REST_MS)
 
     def _take(self, payload):
         self._modes = PANEL.unpack(payload)

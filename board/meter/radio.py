@@ -18,7 +18,6 @@ _RANDOM_MS = const(15)  # at most this (a mask)
 _ROUND_MS = const(50)
 _LOOK_ROUNDS = const(20)  # 1 s: whether the chip is still there, and as it was set up
 _AGAIN_ROUNDS = const(200)  # 10 s: whether there is one now
-_POLL_MS = const(1)
 
 
 class Radio:
@@ -94,12 +93,7 @@ class Radio:
 
     async def _hear(self):
         while True:
-            chip = self._chip
-            if chip and chip.active:
-                chip.poll()
-                await asyncio.sleep_ms(_POLL_MS)
-            else:
-                await self._wake.wait()
+            await self._wake.wait()
             packet = self._inbox.take()
             while packet:
                 ticks, group, header, rssi_dbm, acked, payload = packet
@@ -129,7 +123,6 @@ class Radio:
             elif not self._air_time.take(self._air_ms(framed)):
                 return False
             elif chip.transmit(framed):
-                self._wake.set()
                 return await self._has_gone(chip, framed)
             await asyncio.sleep_ms(1)
         return False

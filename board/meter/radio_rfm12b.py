@@ -118,10 +118,10 @@ class Rfm12b:
         self._state[_MODE] = self._state[_OPEN] = self._state[_HELD] = 0
 
     def busy(self):
-        """Whether to wait before sending: a frame comes or goes, or the air is loud."""
+        """Whether to wait before sending: a frame comes or goes, the air is loud, or the chip has forgotten its setting."""
         if self.open or self.sending:
             return True
-        return bool(self._status() & _BUSY)
+        return bool(self._status() & _BUSY) or self.lost
 
     def look(self):
         """Now and then: whether the chip is still there, unless just the first bits of a frame come. Sets ``lost``; an edge
@@ -131,14 +131,6 @@ class Rfm12b:
             return True
         status = self._status()
         return bool(status & _FIFO_EMPTY) != bool(status & _READY)
-
-    def poll(self):
-        """The interrupt does all of it."""
-
-    @property
-    def active(self):
-        """Nothing is to be polled."""
-        return False
 
     def transmit(self, framed):
         """Begins to send what rf12.on_air() made of a frame; False: something comes or goes just now."""
@@ -151,6 +143,7 @@ class Rfm12b:
         self._release()
         return free
 
+    @micropython.native  # no timer's callback comes between
     def _status(self):
         self._state[_HELD] = 1
         self._send_word(0)
@@ -160,6 +153,7 @@ class Rfm12b:
         self._release()
         return status
 
+    @micropython.native
     def _release(self):
         # The line may have fallen meanwhile: its edge is gone, but its level is there.
         state = self._state

@@ -142,7 +142,7 @@ def rfm69_registers(air, group):
         (0x30, group),  # RegSyncValue2
         (0x37, 0x00),  # RegPacketConfig1: fixed length, no whitening, no CRC, no addresses
         (0x38, 0x00),  # RegPayloadLength: 0, unlimited
-        (0x3C, 0x8F),  # RegFifoThresh: send from the first byte on
+        (0x3C, 0x83),  # RegFifoThresh: send from the first byte on; FifoLevel from four bytes on
         (0x3D, 0x10),  # RegPacketConfig2: no restart of the receiver by itself
         (0x6F, 0x30),  # RegTestDagc: the value to use without AfcLowBetaOn, which is for a modulation index below 2
     ]

@@ -173,10 +173,12 @@ def test_held_over_the_wrap_of_the_ticks():
     assert abs(rig.sent[0][1][1] - 5000) <= _STEP_MS
 
 
-def test_its_task_looks_every_20_ms():
+def _looks(pressed, follows):
+    """How often its task looks in 410 ms."""
     rig = _Rig()
+    rig.panel._follows = follows
     looks = []
-    rig.panel._button = lambda: looks.append(1) or 1
+    rig.panel._button = lambda: looks.append(1) or 1 - pressed
 
     async def bounded():
         task = asyncio.create_task(rig.panel.run(None))
@@ -184,4 +186,9 @@ def test_its_task_looks_every_20_ms():
         task.cancel()
 
     asyncio.run(bounded())
-    assert 15 <= len(looks) <= 21
+    return len(looks)
+
+
+def test_it_looks_as_often_as_it_has_to():
+    assert 6 <= _looks(0, 0) <= 9
+    assert 15 <= _looks(1, 0) <= 21 and 15 <= _looks(0, 4) <= 21

@@ -70,3 +70,13 @@ def test_a_chip_that_was_reset_is_told_and_not_read_on():
     assert chip.lost and woken and not chip.open
     pins.status = 0x02
     assert chip.set_up(FLUKSO, 93) and not chip.lost
+
+
+def test_a_chip_that_was_reset_is_not_made_to_send():
+    chip, pins, _, _ = _chip(0x02)
+    chip.set_up(FLUKSO, 93)
+    assert not chip.busy()
+    pins.status = 0x42
+    assert chip.busy() and chip.lost
+    pins.status = 0x02  # reading took it off
+    assert chip.busy()

@@ -39,10 +39,10 @@ def test_rates_of_the_leds_and_presses_of_the_button(make_board) -> None:
     for name, period_s in (("wifi", 0.5), ("ethernet", 3.0), ("heartbeat", 1.0)):
         found = periods_s(panel.leds[name], begin_s)
         assert len(found) >= (13.0 - begin_s) / period_s - 2.5, name
-        assert all(abs(one - period_s) <= 0.03 for one in found), (name, found)
+        assert all(abs(one - period_s) <= 0.06 for one in found), (name, found)
     assert panel.lit("globe")
     held_ms = [told["held_ms"] for told in board.of("button")]
-    assert held_ms == pytest.approx([1000 * length for length in PRESSES.values()], abs=30)
+    assert held_ms == pytest.approx([1000 * length for length in PRESSES.values()], abs=60)
     assert [action_of(held) for held in held_ms] == [None, "toggle network"]
 
 

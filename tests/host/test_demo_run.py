@@ -11,8 +11,9 @@ from host.rig import free_port
 from places import ROOT
 
 import demo_run
-from fluksometer.config import Config
+from fluksometer.config import Config, read_p1_keys
 from fluksometer.faults import FileFaults, parse_toml
+from house.housefile import read_house
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +103,20 @@ def test_a_part_that_ends_ends_the_demo_with_its_words(monkeypatch):
     with pytest.raises(demo_run.DemoFailed, match="bridge ended with exit code 3:\nwhy it ended"):
         demo_run.show(None, 1883, [part])
     assert time.monotonic() - started_s < 5
+
+
+def test_every_house_that_comes_along_makes_a_configuration_that_is_right(tmp_path):
+    for file in sorted(demo_run.HOUSES.glob("*.toml")):
+        text = demo_run.configuration(read_house(file), tmp_path, 1000, 1883)
+        config = parse_toml(text, Config, source=file.name)
+        assert len(config.sensor) >= 3
+
+
+def test_the_full_house_has_something_on_every_terminal(tmp_path):
+    text = demo_run.configuration(read_house(demo_run.HOUSES / "full.toml"), tmp_path, 1000, 1883)
+    config = parse_toml(text, Config, source="")
+    settings = config.board_settings("0" * 32)
+    assert (settings.p1, settings.radio, settings.serial_baud) == (1, 1, 115_200)
+    keys = read_p1_keys(config, tmp_path / "fluksometer.toml")
+    assert keys and not keys.open_to_others
+    assert [meter.model for meter in config.modbus] == ["sdm120"]

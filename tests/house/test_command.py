@@ -73,11 +73,11 @@ def test_it_says_ready_and_ends_in_order(tmp_path, image, number):
 @pytest.mark.emulated
 def test_it_ends_after_the_given_time_and_warns_of_what_is_not_simulated(tmp_path, image):
     plan = tmp_path / "house.toml"
-    plan.write_text("[[kube]]\nnode = 5")
+    plan.write_text("[faults]\npower_cuts_s = [9]")
     process = start("--house", plan, "--image", image, "--link", tmp_path / "pico", "--seconds", "0.2")
     said, complained = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, f"ready {tmp_path / 'pico'}\n")
-    assert complained == f"{plan}: warning: kube: accepted, but not simulated yet\n"
+    assert complained == f"{plan}: warning: faults: accepted, but not simulated yet\n"
 
 
 @pytest.mark.emulated

@@ -78,8 +78,8 @@ def test_the_shipped_houses_are_right_and_need_no_warning(path):
     assert warnings(read_house(path)) == []
 
 
-def test_both_houses_are_shipped():
-    assert [path.stem for path in SHIPPED] == ["demo", "ideal"]
+def test_three_houses_are_shipped():
+    assert [path.stem for path in SHIPPED] == ["demo", "full", "ideal"]
 
 
 def test_a_current_that_clips_is_allowed_with_a_warning(house_from):

@@ -136,9 +136,9 @@ def test_an_rfm12b_that_is_brought_no_byte_says_so(place):
 
 
 def rfm69(place) -> Wired:
-    """One that listens in group 93 with SyncAddress on DIO0."""
+    """One that listens in group 93 with FifoLevel on DIO1."""
     wired = Wired(place, Rfm69)
-    for address, value in (*rfm69_registers(FLUKSO, 93), (0x25, 0x80), (0x01, 0x10)):
+    for address, value in (*rfm69_registers(FLUKSO, 93), (0x25, 0x00), (0x01, 0x10)):
         wired.bytes(address | 0x80, value)
     wired.wait(1e6)
     return wired
@@ -154,29 +154,39 @@ def test_an_rfm69_tells_its_version_and_comes_out_of_reset_in_standby(place):
     assert wired.bytes(0x01, 0)[1] == 0x04
 
 
-def test_an_rfm69_raises_dio0_at_the_sync_word_and_fills_its_fifo(place):
+def test_an_rfm69_raises_dio1_at_the_fourth_byte_behind_the_sync_word(place):
     wired = rfm69(place)
     quiet = wired.bytes(0x24, 0)[1]
     place.air.begin("node", SOUNDS["flukso"], -60, on_air(HELLO), whole=True)
-    wired.wait(4.5 * BYTE_NS)
-    assert wired.level is False
+    wired.wait(8.5 * BYTE_NS)  # three of preamble, two of sync, three and a half
+    assert wired.level is False and wired.bytes(0x28, 0)[1] & 0x60 == 0x40
+    assert wired.bytes(0x24, 0)[1] == 120 < quiet
     wired.wait(0.6 * BYTE_NS)
-    assert wired.level is True and wired.bytes(0x24, 0)[1] == 120 < quiet
-    wired.wait((len(HELLO) - 0.8) * BYTE_NS)
-    assert wired.bytes(0x28, 0)[1] & 0x40
-    assert bytes(wired.bytes(0x00, *bytes(len(HELLO) - 1))[1:]) == HELLO[1:]
+    assert wired.level is True and wired.bytes(0x28, 0)[1] & 0x60 == 0x60
+    heard = wired.bytes(0x00, 0, 0, 0, 0)[1:]
+    assert wired.level is False
+    wired.wait((len(HELLO) - 5) * BYTE_NS)
+    assert bytes(heard + wired.bytes(0x00, *bytes(len(HELLO) - 5))[1:]) == HELLO[1:]
     wired.wait(70 * BYTE_NS)  # noise goes on behind the frame
     assert wired.bytes(0x28, 0)[1] & 0x10
+    wired.bytes(0x81, 0x04)
+    wired.bytes(0x81, 0x10)
+    assert wired.level is False and not wired.bytes(0x28, 0)[1] & 0x40
 
 
-def test_an_rfm69_sends_preamble_sync_and_fifo(place):
+def test_an_rfm69_sends_preamble_sync_and_fifo_and_drops_dio1_before_its_end(place):
     wired = rfm69(place)
-    for address, value in ((0x01, 0x04), (0x28, 0x10), (0x25, 0x00)):
+    for address, value in ((0x01, 0x04), (0x28, 0x10)):
         wired.bytes(address | 0x80, value)
-    wired.bytes(0x80, *HELLO[1:], 0xAA)
+    wired.bytes(0x80, *HELLO[1:], *b"\xaa" * 5)
+    assert wired.level is True
     wired.bytes(0x81, 0x0C)
-    wired.wait(25 * BYTE_NS)
-    assert wired.level is True and [sent.frame for sent in place.air.sent] == [HELLO]
+    wired.wait(160e3 + (5 + len(HELLO) - 1 + 0.9) * BYTE_NS)
+    assert wired.level is True
+    wired.wait(0.2 * BYTE_NS)  # one of the five is out, the next begins
+    assert wired.level is False and not wired.bytes(0x28, 0)[1] & 0x08
+    wired.wait(6 * BYTE_NS)
+    assert wired.bytes(0x28, 0)[1] & 0x08 and [sent.frame for sent in place.air.sent] == [HELLO]
 
 
 def test_two_at_once_spoil_each_other_unless_one_is_much_louder(place):

@@ -1,6 +1,6 @@
 """The radio nodes of a house: kubes that pair, ask for new firmware and report, and plain nodes that want an ack.
 
-A kube does what its boot loader and its program do (flukso.md 8.3, 8.4): it listens only while it waits for an answer, repeats
+A kube does what its boot loader and its program do (docs/radio.md): it listens only while it waits for an answer, repeats
 no measurement, and doubles its pause while nobody pairs it.
 """
 

@@ -48,6 +48,11 @@ class HouseRadio:
         """Those of one sender: "board", "kube 5", "node 3"."""
         return [frame for frame in self.sent if frame.who == who]
 
+    def plug(self, there: bool) -> None:
+        """Takes the chip out of its socket, or puts it back."""
+        self._bus.slave = self.chip if there else None
+        self.power_on()
+
     def power_on(self) -> None:
         """The board's supply went off and came again: the nodes have batteries."""
         if self.chip is not None:

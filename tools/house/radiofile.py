@@ -8,7 +8,7 @@ from fluksometer.faults import Table
 
 SETTLES_MS: Final = 250
 ANSWERS_MS: Final = 2500
-"""How long a kube waits for the empty answer to what it asks, and then for the real one (flukso.md 8.4)."""
+"""How long a kube waits for the empty answer to what it asks, and then for the real one (docs/radio.md)."""
 
 
 class Radio(Table):

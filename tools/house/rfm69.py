@@ -1,5 +1,5 @@
 """An RFM69CW at the level of its registers, as far as an RF12 driver uses it: FSK packet mode of unlimited length (HopeRF,
-"RFM69CW" data sheet: operating modes, FIFO, packet mode, interrupts on DIO0, RSSI)."""
+"RFM69CW" data sheet: operating modes, FIFO, packet mode, DIO1, RSSI)."""
 
 from collections.abc import Callable
 from typing import Final
@@ -31,11 +31,11 @@ AT_RESET: Final = _TABLE
 
 
 class Rfm69:
-    """One chip. ``set_dio0(level)`` drives DIO0; ``registers`` is what stands in it, for a test to look at."""
+    """One chip. ``set_dio1(level)`` drives DIO1; ``registers`` is what stands in it, for a test to look at."""
 
-    def __init__(self, air: Air, noise_s: float, set_dio0: Callable[[bool], None]) -> None:
+    def __init__(self, air: Air, noise_s: float, set_dio1: Callable[[bool], None]) -> None:
         self._air = air
-        self._set_dio0 = set_dio0
+        self._set_dio1 = set_dio1
         self._receiver = Receiver(air, noise_s, self._synced, self._received)
         self._ready_alarm = air.clock.create_alarm(self._mode_ready)
         self._tx_alarm = air.clock.create_alarm(self._tx_next)
@@ -59,8 +59,8 @@ class Rfm69:
         self._receiver.stop()
         self._ready_alarm.cancel()
         self._tx_alarm.cancel()
-        self._dio0: bool | None = None
-        self._update_dio0()
+        self._dio1: bool | None = None
+        self._update_dio1()
 
     def reset_line(self, level: bool) -> None:
         """The RESET pin: high for 100 us or more resets; the chip answers again when it is low."""
@@ -106,7 +106,7 @@ class Rfm69:
     def _read(self, address: int) -> int:
         if address == _FIFO:
             byte = self._fifo.pop(0) if self._fifo else 0
-            self._update_dio0()
+            self._update_dio1()
             return byte
         if address == _IRQ_1:
             mode_bits = {RECEIVE: _RX_READY, TRANSMIT: _TX_READY}.get(self.mode, 0)
@@ -141,7 +141,7 @@ class Rfm69:
                 self._change_mode()
         elif address not in (0x10, _IRQ_1, _RSSI):
             self.registers[address] = value
-        self._update_dio0()
+        self._update_dio1()
 
     def _overrun(self) -> None:
         self.overruns += 1
@@ -173,29 +173,25 @@ class Rfm69:
             self._head = b"\xaa" * preamble + (sync if self.registers[0x2E] & 0x80 else b"")
             self._tx_alarm.schedule(0)
 
-    def _update_dio0(self) -> None:
-        mapping = self.registers[_DIO_MAPPING] >> 6
-        if self.mode == TRANSMIT:
-            level = bool(self._flags_2 & _SENT) if mapping == 0 else self._is_ready
-        elif self.mode == RECEIVE:
-            level = self._sync_match if mapping == 2 else False
-        else:
-            level = False
-        if level != self._dio0:
-            self._dio0 = level
-            self._set_dio0(level)
+    def _update_dio1(self) -> None:
+        """FifoLevel, FifoFull or FifoNotEmpty as RegDioMapping1 says; other signals are not here."""
+        shown = (_ABOVE_LEVEL, _FIFO_FULL, _NOT_EMPTY, 0)[self.registers[_DIO_MAPPING] >> 4 & 3]
+        level = bool(self._flags() & shown)
+        if level != self._dio1:
+            self._dio1 = level
+            self._set_dio1(level)
 
     # --- receiving ---
 
     def _synced(self) -> None:
         self._sync_match = True
-        self._update_dio0()
 
     def _received(self, byte: int) -> None:
         if len(self._fifo) >= FIFO_BYTES:
             self._overrun()
         else:
             self._fifo.append(byte)
+        self._update_dio1()
 
     # --- sending ---
 
@@ -204,12 +200,12 @@ class Rfm69:
         if not self._head and not self._fifo:
             self._end_sending()
             self._flags_2 |= _SENT
-            self._update_dio0()
             return
         if self._head:
             byte, self._head = self._head[0], self._head[1:]
         else:
             byte = self._fifo.pop(0)
+            self._update_dio1()
         if self._sending is None:
             self._sending = self._air.begin("board", self.tuning, _TX_DBM, b"", whole=False)
         self._sending.data.append(byte)

@@ -30,7 +30,7 @@ class SpiBus:
     """
 
     def __init__(self, mcu: Any, number: int, select_gpio: int, slave: Slave | None) -> None:
-        self._mcu, self._spi, self._slave = mcu, mcu.spi[number], slave
+        self._mcu, self._spi, self.slave = mcu, mcu.spi[number], slave
         self._selected = False
         self._clock_hz = 1e6
         self._answer = 0
@@ -43,8 +43,8 @@ class SpiBus:
         if selected != self._selected:
             self._selected = selected
             self._clock_hz = self._wire_hz()
-            if self._slave is not None:
-                self._slave.select(selected)
+            if self.slave is not None:
+                self.slave.select(selected)
 
     def _wire_hz(self) -> float:
         source_hz = _SOURCES_HZ.get(self._mcu.read_uint32(_CLK_PERI_CTRL) >> 5 & 7, 125e6)
@@ -52,8 +52,8 @@ class SpiBus:
 
     def _transmit(self, value: int) -> None:
         self._answer = 0
-        if self._selected and self._slave is not None:
-            self._answer = self._slave.exchange(value & 0xFF, self._clock_hz)
+        if self._selected and self.slave is not None:
+            self._answer = self.slave.exchange(value & 0xFF, self._clock_hz)
         self._alarm.schedule(_WORD_BITS * 1e9 / self._clock_hz)
 
     def _complete(self) -> None:
