@@ -50,6 +50,15 @@ def test_a_write_in_a_free_run_starts_no_second_one(mcu):
     assert started == [0]
 
 
+def test_the_peripheral_clock_is_the_one_that_was_chosen(mcu):
+    clk_peri_ctrl, of_usb, enable = 0x40008048, 2 << 5, 1 << 11
+    assert mcu.clk_peri == 125_000_000
+    mcu.write_uint32(clk_peri_ctrl, enable | of_usb)
+    assert mcu.clk_peri == 48_000_000
+    mcu.write_uint32(clk_peri_ctrl, enable)
+    assert mcu.clk_peri == 125_000_000
+
+
 def test_the_transmit_interrupt_comes_after_a_byte_and_can_be_acknowledged(mcu):
     uart, base = mcu.uart[1], 0x40038000
     mcu.write_uint32(base + UARTIMSC, UARTTXINTR)

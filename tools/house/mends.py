@@ -16,6 +16,7 @@ from rp2040py.peripherals import uart as uart_model
 from rp2040py.peripherals.usb import EP0_IN_BUFFER_CONTROL, INTE, INTR_DEV_SOF, SOF_RD, USB_BUF_CTRL_AVAILABLE
 from rp2040py.usb.cdc import CDC_DTR, CDC_RTS, USBCDC
 
+from house.clocks import peripheral_clock
 from house.converter import Source
 
 MENDED_VERSION: Final = "0.3.6"
@@ -63,6 +64,7 @@ def mend(mcu: Any, source: Source) -> None:
     frames(mcu)
     random_bits(mcu)
     divider(mcu.sio)
+    peripheral_clock(mcu)
     for uart in mcu.uart:
         transmit_interrupt(uart)
 

@@ -12,8 +12,6 @@ from typing import Any, Final, NamedTuple
 from rp2040py.peripherals import uart as uart_model
 from rp2040py.sio import GPIO_IN
 
-from house.clocks import peripheral_clock
-
 _IFLS: Final = 0x34
 _RX_LEVELS: Final = (4, 8, 16, 24, 28)
 """Bytes in the FIFO at which the receive interrupt comes, by UARTIFLS.RXIFLSEL."""
@@ -66,7 +64,6 @@ class P1Line:
         self._levels = 0x12
         self._byte_alarm = mcu.clock.create_alarm(self._received)
         self._quiet_alarm = mcu.clock.create_alarm(self._quiet)
-        peripheral_clock(mcu)
         self._intercept(8 * gpio)
 
     def send(self, data: bytes) -> None:

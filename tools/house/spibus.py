@@ -5,9 +5,6 @@ from typing import Any, Final, Protocol
 from rp2040py.gpio_pin import GPIOPinState
 
 _WORD_BITS: Final = 8
-_CLK_PERI_CTRL: Final = 0x40008048
-_SOURCES_HZ: Final = {0: 125e6, 1: 125e6, 2: 48e6, 4: 12e6}
-"""RP2040 datasheet 2.15.7, CLK_PERI_CTRL.AUXSRC: system clock, its PLL, the USB PLL (MicroPython's choice), the crystal."""
 
 
 class Slave(Protocol):
@@ -25,12 +22,11 @@ class Slave(Protocol):
 class SpiBus:
     """Puts ``slave`` behind SPI ``number`` of the chip with its select line on a GPIO.
 
-    Without a selected slave zeros are read: the pin's own pull-down. Defect: rp2040py takes the peripheral clock for 125 MHz
-    always, so that its ``clock_frequency`` is 2.6 times too high; here it is the one that the firmware chose.
+    Without a selected slave zeros are read: the pin's own pull-down.
     """
 
     def __init__(self, mcu: Any, number: int, select_gpio: int, slave: Slave | None) -> None:
-        self._mcu, self._spi, self.slave = mcu, mcu.spi[number], slave
+        self._spi, self.slave = mcu.spi[number], slave
         self._selected = False
         self._clock_hz = 1e6
         self._answer = 0
@@ -42,13 +38,9 @@ class SpiBus:
         selected = state == GPIOPinState.LOW
         if selected != self._selected:
             self._selected = selected
-            self._clock_hz = self._wire_hz()
+            self._clock_hz = float(self._spi.clock_frequency) or 1e6
             if self.slave is not None:
                 self.slave.select(selected)
-
-    def _wire_hz(self) -> float:
-        source_hz = _SOURCES_HZ.get(self._mcu.read_uint32(_CLK_PERI_CTRL) >> 5 & 7, 125e6)
-        return float(self._spi.clock_frequency) / self._mcu.clk_peri * source_hz or 1e6
 
     def _transmit(self, value: int) -> None:
         self._answer = 0

@@ -3,7 +3,6 @@
 rp2040py's UART takes a byte in no time and forgets the line behind it. Defects mended here, for one UART of one chip (PL011 as in
 the RP2040 data sheet 4.2): there is no transmit FIFO, so BUSY, TXFF and TXFE never tell that bytes are on their way and
 the transmit interrupt comes at once (mends.transmit_interrupt is enough where only the bytes count); IFLS does not exist.
-The speed is reckoned from clk_sys, though MicroPython drives the UARTs by the 48 MHz of the USB's PLL (data sheet 2.15.7).
 And the DMA's pacing timers (data sheet 2.5.3.2) run at the inverse of their rate.
 """
 
@@ -14,8 +13,6 @@ from typing import Any, Final, NamedTuple
 from rp2040py.peripherals import dma as dma_model
 from rp2040py.peripherals import uart as uart_model
 
-_CLOCKS_PAGE: Final = 0x40008
-_USB_PLL, _USB_PLL_HZ = 2, 48_000_000
 _IFLS: Final = 0x34
 _BUSY, _TXFF = 1 << 3, 1 << 5
 _FIFO_BYTES: Final = 32
@@ -67,9 +64,7 @@ class UartLine:
     def format(self) -> Format:
         """As the chip has set it up."""
         uart, control = self._uart, self._uart._line_ctrl_register
-        source = self._mcu.peripherals[_CLOCKS_PAGE].peri_ctrl >> 5 & 7
-        clock_hz = _USB_PLL_HZ if source == _USB_PLL else self._mcu.clk_sys
-        baud = round(clock_hz / (16 * uart.baud_divider)) if uart.baud_divider else 1
+        baud = round(self._mcu.clk_peri / (16 * uart.baud_divider)) if uart.baud_divider else 1
         parity = ("E" if control & _EVEN else "O") if control & _PARITY else "N"
         return Format(baud, uart.word_length, parity, 2 if control & _TWO_STOPS else 1)
 
