@@ -26,7 +26,7 @@ KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")
 UTC_S = 1_790_000_000.0
 LOSS_S = (5.0, 7.5)
 JAM_S = (7.7, 8.7)
-END_S = 11.2
+MORE_S = 2.2
 HOUSE = f"""
 [[clamp]]
 port = 1
@@ -35,6 +35,7 @@ current_a = 10.0
 node = 9
 start_s = 1.6
 period_s = 1.1
+dbm = -75
 temperature_c = 21.5
 movement_hz = 3.3
 vibration_hz = 2.1
@@ -85,11 +86,14 @@ def run(make_lasting_board: MakeBoard, tmp_path_factory: pytest.TempPathFactory)
         run.first = chain.heard()
         chain.request("pair", "20")
         chain.run_to(LOSS_S[0])
+        board.wait(lambda: board.pico.radio.kubes[1].node, "the second kube", 2.0)  # it asks again if another spoilt it
         run.air.loss, run.heard_before = 0.5, desk.summary()["radio_packets"]
         chain.run_to(LOSS_S[1])
         run.air.loss, run.heard_behind = 0.0, desk.summary()["radio_packets"]
         chain.request("pair", "30")
-        chain.run_to(END_S)
+        board.wait(lambda: board.pico.radio.kubes[2].node, "the third kube", 6.0)
+        run.end_s = board.pico.nanos / 1e9 + MORE_S
+        chain.run_to(run.end_s)
         run.heard = run.first + chain.heard()
         run.told = chain.told(run.heard)
         yield run
@@ -123,7 +127,7 @@ def test_kubes_pair_when_somebody_asks_for_it_and_not_before(run: SimpleNamespac
     for node, kube in zip((1, 2, 3), run.board.pico.radio.kubes, strict=True):
         assert (kube.group, kube.node, kube.key) == (GROUP, node, KEY)
     unheard = [one for one in run.board.pico.radio.asked if one.who == "kube 7" and one.ack_ms is None]
-    assert len(unheard) == 1 and unheard[0].packet.header == PAIR_REQUEST
+    assert unheard[0].packet.header == PAIR_REQUEST and unheard[0].at_s < 2.9
     config = [payload for topic, payload in run.heard if topic == f"/device/{DEVICE_ID}/config/kube"][-1]
     assert {node: (one["hw_id"], one["sw_version"]) for node, one in config.items() if node != "main"} == {
         str(node): (f"{of:02x}" * 16, 1) for node, of in HOUSE_NODES.items()
@@ -156,16 +160,19 @@ def test_counts_are_those_of_packets_that_arrived(run: SimpleNamespace, node: in
     assert len(messages) >= 5 and all(earlier[1] < later[1] for earlier, later in pairwise(messages))
     for second, value, _unit in messages:
         assert value in [counted for end_s, counted in counts if second - 0.05 < end_s < second + 1.05]
-    assert messages[-1][0] >= int(END_S) - 1
+    assert messages[-1][0] >= int(run.end_s) - 1
 
 
 def test_lost_packets_are_counted_by_the_board_and_missing_on_mqtt(run: SimpleNamespace) -> None:
-    sent = [
-        one for one in run.air.sent if LOSS_S[0] < one.start_s and one.end_s < LOSS_S[1] and one.who.startswith("kube")
+    begin_s, end_s = LOSS_S
+    sent = [one for one in run.air.sent if one.who.startswith("kube")]
+    lost = [one for one in sent if one.lost]
+    certain = [
+        one for node in (1, 2) for one in reports(run, node) if begin_s < one.start_s and one.end_s < end_s - 0.05
     ]
-    whole = [one for one in sent if not one.lost and not collided(run, one)]
-    assert len(sent) - len(whole) >= 4 and len(whole) >= 4
-    assert run.heard_behind - run.heard_before == len(whole)
+    perhaps = [one for one in sent if not one.lost and begin_s - 0.05 < one.end_s < end_s]
+    assert len(lost) >= 3
+    assert 3 <= len(certain) <= run.heard_behind - run.heard_before <= len(perhaps)
     status = run.board.of("radio_status")[-1]
     assert status["bad_crc"] + status["bad_length"] >= 1
     assert not run.desk.summary()["radio_refused"] and not run.desk.summary()["radio_unknown"]
@@ -175,7 +182,7 @@ def test_in_a_jam_nothing_is_heard_and_a_kube_pairs_behind_it(run: SimpleNamespa
     # The pairing is open from before the jam on until the kube is paired: meanwhile the board listens in that group.
     begin_s = LOSS_S[1]
     end_s = max(one.end_s for one in run.board.pico.radio.sent_by("board") if one.frame[0] == PAIR_GROUP)
-    assert begin_s < JAM_S[0] and JAM_S[1] < end_s < END_S - 1
+    assert begin_s < JAM_S[0] and JAM_S[1] < end_s < run.end_s - 1
     for node in (1, 2):
         jammed = [
             one
@@ -187,7 +194,8 @@ def test_in_a_jam_nothing_is_heard_and_a_kube_pairs_behind_it(run: SimpleNamespa
         assert not [second for second in seconds if begin_s + 0.1 < second and second + 1 < end_s]
         assert max(seconds) > end_s
     asked = [one for one in run.board.pico.radio.asked if one.who == "kube 5" and one.packet.header == PAIR_REQUEST]
-    assert [one.answer_ms is not None for one in asked] == [False, True] and asked[0].at_s < JAM_S[1]
+    assert [one.answer_ms is not None for one in asked] == [False] * (len(asked) - 1) + [True]
+    assert len(asked) > 1 and asked[0].at_s < JAM_S[1]
 
 
 def test_the_board_and_the_bridge_lose_nothing_of_their_own(run: SimpleNamespace) -> None:
