@@ -25,7 +25,7 @@ from house.air import Frame
 from house.housefile import House
 from house.nodes import SOUNDS
 
-pytestmark = pytest.mark.emulated
+pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("radio")]  # one boot for each chip
 
 GROUP = 93
 KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")
