@@ -140,7 +140,7 @@ class Config(Table):
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
-        faults += _model_faults(values.get("board"), sensors)
+        faults += _model_faults(values, sensors)
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
@@ -253,13 +253,16 @@ def _rate_faults(board: object, sensors: list[dict[str, Any]]) -> list[str]:
     return [f"board.rate_hz: {rate_hz} is not allowed: {low} to {high} with {clamps} clamp{'s' if clamps > 1 else ''}"]
 
 
-def _model_faults(board: object, sensors: list[dict[str, Any]]) -> list[str]:
+def _model_faults(values: dict[str, Any], sensors: list[dict[str, Any]]) -> list[str]:
+    board, p1 = values.get("board"), values.get("p1")
     model = board.get("model", DEFAULT_MODEL) if isinstance(board, dict) else DEFAULT_MODEL
     if not isinstance(model, str) or model not in MODELS:
         return []
     kinds = [(index, one, class_of(one)) for index, one in enumerate(sensors) if one.get("enable") is not False]
     used = [(f"sensor[{index}]", kind, port) for index, one, kind in kinds if kind for port in ports_of(one)]
-    return model_faults(model, used)
+    on_host = isinstance(p1, dict) and p1.get("port", "board") != "board"
+    tables = [name for name in ("p1", "radio", "rs485") if name in values and not (name == "p1" and on_host)]
+    return model_faults(model, used, tables)
 
 
 def _mqtt_faults(mqtt: object) -> list[str]:

@@ -1,7 +1,7 @@
 """Presets of pulse inputs, and which terminals a model of the board has for clamps and which for pulses."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from fluksometer.domain.sensors import SensorClass
@@ -28,24 +28,32 @@ DEFAULT_PRESET: Final = "s0"
 
 @dataclass(frozen=True, slots=True)
 class BoardModel:
-    """Ports that may count pulses, and ports of which all are clamps or all are pulse inputs."""
+    """Ports that may count pulses, ports of which all are clamps or all are pulse inputs, and tables of further terminals that
+    it has not, with the reason."""
 
     pulse_ports: frozenset[int]
     alike: frozenset[int] = frozenset()
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 MODELS: Final = {
     "free": BoardModel(frozenset({2, 3, 4, 5})),
-    "flm02a": BoardModel(frozenset({4, 5})),
-    "flm02b": BoardModel(frozenset({2, 3, 4, 5}), alike=frozenset({2, 3})),
+    "flm02a": BoardModel(
+        frozenset({4, 5}),
+        lacks={"p1": "its port 6 is RS-485; a P1 cable of the host's own works", "radio": "it has none"},
+    ),
+    "flm02b": BoardModel(
+        frozenset({2, 3, 4, 5}), alike=frozenset({2, 3}), lacks={"rs485": "its port 6 is the smart meter's"}
+    ),
 }
 DEFAULT_MODEL: Final = "free"
 
 
-def model_faults(model: str, used: Iterable[tuple[str, SensorClass, int]]) -> list[str]:
-    """What a model's terminals do not allow; ``used``: path in the file, class and port of each enabled sensor."""
+def model_faults(model: str, used: Iterable[tuple[str, SensorClass, int]], tables: Iterable[str] = ()) -> list[str]:
+    """What a model's terminals do not allow; ``used``: path in the file, class and port of each enabled sensor; ``tables``:
+    those of the board's further terminals in the file (p1, radio, rs485)."""
     rules = MODELS[model]
-    faults = []
+    faults = [f"{table}: not with model {model}: {rules.lacks[table]}" for table in tables if table in rules.lacks]
     alike: dict[bool, tuple[str, int]] = {}
     for path, kind, port in used:
         pulse = kind is SensorClass.PULSE

@@ -111,3 +111,19 @@ ALIKE = "ports 2 and 3 of model flm02b are both clamps or both pulse inputs"
 )
 def test_what_it_does_not(text, wanted):
     assert faults(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("model", "table", "fault"),
+    [
+        (MODEL_A, "[p1]\n", "p1: not with model flm02a: its port 6 is RS-485; a P1 cable of the host's own works"),
+        (MODEL_A, "[radio]\n", "radio: not with model flm02a: it has none"),
+        (MODEL_B, "[rs485]\n", "rs485: not with model flm02b: its port 6 is the smart meter's"),
+        (MODEL_A, "[rs485]\n", None),
+        (MODEL_A, '[p1]\nport = "/dev/ttyUSB0"\n', None),
+        (MODEL_B, "[p1]\n[radio]\n", None),
+        ("", "[p1]\n[radio]\n[rs485]\n", None),
+    ],
+)
+def test_a_model_has_the_further_terminals_of_its_original(model, table, fault):
+    assert faults(LEAST + model + table) == ([fault] if fault else [])
