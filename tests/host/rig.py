@@ -118,6 +118,12 @@ class Listener:
         return wait_until(found, lambda: f"{pattern} in {self.lines()}", timeout_s)
 
 
+def _signals_as_in_a_terminal() -> None:
+    # What runs in the background or under nohup ignores these, and so would the bridge.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class BridgeProcess:
     """``python -m fluksometer run``."""
 
@@ -129,6 +135,7 @@ class BridgeProcess:
                 stderr=output,
                 env=environment(),
                 cwd=config.parent,
+                preexec_fn=_signals_as_in_a_terminal,
             )
 
     @property
