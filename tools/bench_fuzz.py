@@ -4,13 +4,11 @@ No decoder may raise anything but its own refusal, hang, or hold more than it sh
 what the Python form makes of it. Each task has a seed of its own, and tells it when it fails.
 """
 
-import json
 import multiprocessing
 import os
 import random
 import resource
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -173,17 +171,3 @@ def figures(full: bool) -> Iterator[Figure]:
             yield Figure(metric=f"{name}_rate", value=size / seconds / 1e6, unit="MB/s")
             growth_mb = max(one.growth_mb for one in done)
             yield Figure(metric=f"{name}_memory_growth", value=growth_mb, unit="MB", limit=MOST_GROWTH_MB)
-
-
-def main() -> int:
-    """Prints every figure as a JSON line; 1 when one misses its limit."""
-    missed = False
-    for figure in figures("--full" in sys.argv):
-        line = {"bench": "fuzz", "metric": figure.metric, "value": round(figure.value, 4), "unit": figure.unit}
-        print(json.dumps(line), flush=True)
-        missed |= not figure.held
-    return int(missed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,9 +6,7 @@ less work. Both check the CRC. Time is that of the core, and the best of several
 only ever slows one down.
 """
 
-import json
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -102,17 +100,3 @@ def figures(full: bool = False) -> Iterator[Figure]:
         yield Figure(metric=f"host_{way}", value=1 / each, unit="telegrams/s", limit=least, at_least=True)
     times = sums["dsmr_parser"] / sums["whole"]
     yield Figure(metric="host_times_dsmr_parser", value=times, unit="ratio", limit=LEAST_TIMES, at_least=True)
-
-
-def main() -> int:
-    """Prints every figure as a JSON line; 1 when one misses its limit."""
-    missed = False
-    for figure in figures("--full" in sys.argv):
-        line = {"bench": "p1", "metric": figure.metric, "value": round(figure.value, 4), "unit": figure.unit}
-        print(json.dumps(line), flush=True)
-        missed |= not figure.held
-    return int(missed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

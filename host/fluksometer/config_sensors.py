@@ -14,9 +14,9 @@ from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_mode
 from fluksometer.domain.phases import MANUAL_RULES, clamps_fault
 from fluksometer.domain.sensors import Direction, Medium, Phases, Rule, Sensor, SensorClass
 from fluksometer.faults import Table, shown
+from fluksometer.shared.records import PULSE_PORTS
 
 CLAMP_PORTS: Final = range(1, 4)
-PULSE_PORTS: Final = range(2, 6)
 _FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{32}")
 _KEYS: Final = {
