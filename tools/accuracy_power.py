@@ -270,6 +270,8 @@ def moment(closed: Closed) -> Moment:
     for port, one in enumerate(closed.channels, 1):
         found.windows[port] = ClampWindow(
             port=port,
+            ports=0b11,
+            rate_hz=RATE_HZ,
             t_us=found.t_us,
             gap_samples=0,
             charge=one.charge,

@@ -222,6 +222,8 @@ class Board:
             sampler.ring_samples,
             self._link.records_dropped + sampler.windows_dropped,
             self._link.lines_dropped,
+            0,
+            0,
         )
         sampler.busy_us = sampler.backlog_samples = 0
         if sampler.stalls != self._stalls:

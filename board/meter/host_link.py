@@ -78,6 +78,6 @@ class HostLink:
     async def read_forever(self, handle):
         """Calls handle(kind, payload) for each whole record from the host."""
         while True:
-            for kind, _seq, payload in self._lines.push(await self._wait_input()):
+            for kind, _seq, _prev, payload in self._lines.push(await self._wait_input()):
                 handle(kind, payload)
             await asyncio.sleep_ms(0)  # a host that never pauses must not starve the other tasks

@@ -6,7 +6,7 @@ import metering
 from shared._compat import const
 from shared.records import CLAMP, PAIR
 
-_CLAMP_HEAD, _CLAMP_HEAD_BYTES = "<BQI", const(13)  # the fields before the window that the core writes
+_CLAMP_HEAD, _CLAMP_HEAD_BYTES = "<BBIQI", const(18)  # the fields before the window that the core writes
 _PAIR_HEAD, _PAIR_HEAD_BYTES = "<BBQ", const(10)
 _PENDING_MAX = const(24)  # closed records not yet taken: four seconds of three clamps and three pairs
 _FOLD_EVERY_US = const(40000)
@@ -141,9 +141,10 @@ class Sampler:
 
     def _close(self):
         t_us = self._start_us + self._ring.us_of(self._sets)
+        mask = sum([1 << (port - 1) for port in self.ports])
         for channel, port in enumerate(self.ports):
             payload = bytearray(CLAMP.size)
-            struct.pack_into(_CLAMP_HEAD, payload, 0, port, t_us, self.gap_samples & 0xFFFFFFFF)
+            struct.pack_into(_CLAMP_HEAD, payload, 0, port, mask, self.rate_hz, t_us, self.gap_samples & 0xFFFFFFFF)
             metering.take(self._state, channel, payload, _CLAMP_HEAD_BYTES)
             self._run_on(port, "<q", payload, _CLAMP_HEAD_BYTES)
             self._records.append((CLAMP.kind, payload))

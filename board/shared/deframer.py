@@ -5,7 +5,7 @@ _MIN_TEXT = 4  # shorter runs of printable bytes are noise, not a message
 
 
 class Deframer:
-    """Host side: push bytes as they come, get (kind, seq, payload) of every whole record; text and drops are kept."""
+    """Host side: push bytes as they come, get (kind, seq, prev, payload) of every whole record; text and drops are kept."""
 
     def __init__(self):
         self._held = bytearray()
@@ -73,7 +73,7 @@ def _printable_tail(data):
 
 
 class LineDeframer:
-    """Board side: push bytes from the console, get (kind, seq, payload) of every whole line; the rest is counted."""
+    """Board side: push bytes from the console, get (kind, seq, prev, payload) of every whole line; the rest is counted."""
 
     def __init__(self):
         self._held = bytearray()

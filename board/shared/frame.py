@@ -5,10 +5,10 @@ from binascii import a2b_base64, b2a_base64, crc32
 
 from ._compat import const
 
-WIRE_VERSION = const(3)
+WIRE_VERSION = const(4)
 MAX_PAYLOAD = const(1024)  # bytes; no record is longer, so neither end ever buffers more
-_HEAD = "<BI"  # kind, sequence number
-_OVERHEAD = const(9)  # bytes a seal adds: head 5, CRC 4
+_HEAD = "<BII"  # kind, sequence number, the one before it
+_OVERHEAD = const(13)  # bytes a seal adds: head 9, CRC 4
 # A sealed record, plus one code byte per 254 bytes of COBS, is the most that can stand between two zero bytes.
 MAX_STUFFED = const(MAX_PAYLOAD + _OVERHEAD + (MAX_PAYLOAD + _OVERHEAD) // 254 + 1)
 MAX_LINE = const(1500)  # base64 of the longest sealed record, with its colon
@@ -18,23 +18,23 @@ class FrameError(ValueError):
     """Bytes that are not a whole, undamaged record."""
 
 
-def seal(kind, seq, payload):
-    """Record as bytes: kind u8, seq u32, payload, CRC-32 of all that."""
+def seal(kind, seq, payload, prev=0):
+    """Record as bytes: kind u8, seq u32, prev u32, payload, CRC-32 of all that."""
     if len(payload) > MAX_PAYLOAD:
         raise FrameError("payload: 0..%d bytes" % MAX_PAYLOAD)
-    head = struct.pack(_HEAD, kind, seq)
+    head = struct.pack(_HEAD, kind, seq, prev)
     return b"".join((head, payload, struct.pack("<I", crc32(payload, crc32(head)))))
 
 
 def unseal(sealed):
-    """(kind, seq, payload) of a sealed record; FrameError when damaged."""
+    """(kind, seq, prev, payload) of a sealed record; FrameError when damaged."""
     if len(sealed) < _OVERHEAD:
         raise FrameError("short")
     body = sealed[:-4]
     if struct.unpack("<I", sealed[-4:])[0] != crc32(body):
         raise FrameError("crc")
-    kind, seq = struct.unpack(_HEAD, body[:5])
-    return kind, seq, bytes(body[5:])
+    kind, seq, prev = struct.unpack(_HEAD, body[:9])
+    return kind, seq, prev, bytes(body[9:])
 
 
 def to_host(sealed):

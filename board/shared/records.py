@@ -83,13 +83,15 @@ BIAS_MOVED = const(8)  # the mean moved by more than 3 LSB since the window befo
 NO_MAINS = const(16)  # no mains wave was found: the window is no whole number of cycles
 
 _STEP = const(16383)  # 1/8 LSB from the middle of the converter's range
-_WINDOW_SAMPLES = const(131072)
+_WINDOW_SAMPLES = I32  # of windows put together; one alone has 131072 at most
 
 CLAMP = Layout(
     0x02,
     "clamp",
     (
         ("port", "B", 1, 6),
+        ("ports", "B", 1, 0b000111),  # mask of the ports that were sampled together with it
+        ("rate_hz", "I", 1, 500000),  # samples a second of each
         ("t_us", "Q", 0, _U63),  # end of the window
         ("gap_samples", "I", 0, U32),  # samples of this clamp lost since boot
         # From here on the bytes are metering_window_t of native/metering/metering.h, as the core wrote them.
@@ -171,6 +173,13 @@ HEALTH = Layout(
         ("ring_samples", "I", 0, U32),  # what the ring holds
         ("records_dropped", "I", 0, U32),  # records since boot that the host did not read in time
         ("lines_dropped", "I", 0, U32),  # damaged lines from the host since boot
+        ("kept_bytes", "I", 0, U32),  # of records that wait for their acknowledgement
+        (
+            "records_merged",
+            "I",
+            0,
+            U32,
+        ),  # kept records since boot that were put together with a later one, for want of room
     ),
 )
 
@@ -178,6 +187,14 @@ LOG_INFO = const(1)
 LOG_WARNING = const(2)
 LOG_ERROR = const(3)
 LOG = Layout(0x05, "log", (("level", "B", 1, 3), ("t_us", "Q", 0, _U63)), tail="text")
+
+EARLIER = Layout(  # what the boot before had measured and the host never acknowledged
+    0x0F,
+    "earlier",
+    (("boot_id", "I", 1, U32), ("kind", "B", 0, U8)),  # of the boot that made it, and what it is
+    tail="record",  # its payload
+    text=False,
+)
 
 # --- towards the board ------------------------------------------------------------------------------------------
 
@@ -212,5 +229,15 @@ TABLE = Layout(
 CAPTURE_CODES = const(8192)  # most codes of all ports in one capture
 CAPTURE = Layout(0x84, "capture", (("ports", "B", 1, 0b111), ("sets", "H", 1, CAPTURE_CODES)))
 
-TO_HOST = {layout.kind: layout for layout in (HELLO, CLAMP, PULSE, HEALTH, LOG, PAIR, RAW)}
-TO_BOARD = {layout.kind: layout for layout in (GREET, SETTINGS, CALIBRATION, TABLE, CAPTURE)}
+ACK = Layout(
+    0x89,
+    "ack",
+    (
+        ("boot_id", "I", 1, U32),  # any other board ignores it
+        ("seq", "I", 0, U32),  # every kept record up to this one is stored for good
+        ("resume", "B", 0, 1),  # 1: send the kept ones behind it, once more if they were sent before
+    ),
+)
+
+TO_HOST = {layout.kind: layout for layout in (HELLO, CLAMP, PULSE, HEALTH, LOG, PAIR, RAW, EARLIER)}
+TO_BOARD = {layout.kind: layout for layout in (GREET, SETTINGS, CALIBRATION, TABLE, CAPTURE, ACK)}

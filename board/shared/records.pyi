@@ -43,5 +43,7 @@ RAW: Layout
 CALIBRATION: Layout
 TABLE: Layout
 CAPTURE: Layout
+EARLIER: Layout
+ACK: Layout
 TO_HOST: dict[int, Layout]
 TO_BOARD: dict[int, Layout]

@@ -33,6 +33,7 @@ from fluksometer.domain.readings import (
     BoardLog,
     BoardSettings,
     ClampWindow,
+    Earlier,
     Health,
     Hello,
     PairWindow,
@@ -121,7 +122,7 @@ class LinkSession:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""
         events: list[Event] = []
         records = self._join(data) if self._joining else self._deframer.push(data)
-        for kind, seq, payload in records:
+        for kind, seq, _prev, payload in records:
             self._silent_at_s, self._prompt_seen = now_s + SILENT_S, False
             events += self._take_record(kind, seq, payload, now_s)
         if self._deframer.dropped:
@@ -160,7 +161,7 @@ class LinkSession:
 
     # --- records ---
 
-    def _join(self, data: bytes) -> list[tuple[int, int, bytes]]:
+    def _join(self, data: bytes) -> list[tuple[int, int, int, bytes]]:
         # Up to the first zero byte: a frame cut by the opening of the link is nobody's fault, and not counted.
         end = data.find(0) + 1
         if not end:
@@ -215,6 +216,8 @@ class LinkSession:
         except wire.RangeError as error:
             self.counts.refused += 1
             return [RecordRefused(str(error))]
+        if isinstance(reading, Earlier):
+            return []
         if reading.t_us + RESTART_FELL_US < self._latest_t_us and not isinstance(reading, RawCodes):
             # A restart that no sequence number told of: its counters began at zero, so nothing counts before its hello.
             self.counts.held_out += 1

@@ -274,13 +274,13 @@ class Bridge:
                 now_s = host_time().mono_s
                 self._bank.told_v = {line: v for desk in self._desks for line, v in desk.voltages(now_s).items()}
                 end_s = self._clock.utc_s(window.t_us)
-                self._publish_all(self._bank.take_window(hello, window, end_s))
+                self._publish_all(self._bank.take_window(window, end_s))
                 if end_s is not None:
                     self._latency.add(max(0.0, host_time().wall_s - end_s))
                 if self._calibrator.learn(hello, window):
                     self._recalibrate()
             case PairClosed(hello=hello, pair=pair):
-                self._publish_all(self._bank.take_pair(hello, pair, self._clock.utc_s(pair.t_us)))
+                self._publish_all(self._bank.take_pair(pair, self._clock.utc_s(pair.t_us)))
             case RawCame(hello=hello, raw=raw):
                 self._take_raw(hello, raw)
             case PulsesCounted(pulses=pulses):

@@ -65,7 +65,7 @@ class _Rig:
             task.cancel()
 
         asyncio.run(bounded())
-        return [fields_of(kind, payload) for kind, _seq, payload in Deframer().push(bytes(self.console.out))]
+        return [fields_of(kind, payload) for kind, _seq, _prev, payload in Deframer().push(bytes(self.console.out))]
 
     async def sample(self, sets):
         """Lets the converter go on; a sample is its number."""
@@ -88,7 +88,7 @@ def said(records):
 
 def test_the_first_record_is_the_hello():
     hello = _Rig().run(50)[0]
-    assert (hello["name"], hello["wire_version"], hello["boot_id"], hello["model"]) == ("hello", 3, 4711, "test")
+    assert (hello["name"], hello["wire_version"], hello["boot_id"], hello["model"]) == ("hello", 4, 4711, "test")
     assert (hello["rate_hz"], hello["clamp_ports"], hello["pulse_ports"]) == (1000, 7, 24)
     assert (hello["voltage_port"], hello["pairs"], hello["table_crc"], hello["calibration_crc"]) == (0, 0, 0, 0)
 

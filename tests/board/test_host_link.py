@@ -43,8 +43,8 @@ def test_records_leave_in_order_and_whole():
         rig.link.send(2, bytes([index]) * 100)
     rig.run()
     records, dropped = rig.received()
-    assert records == [(2, index, bytes([index]) * 100) for index in range(5)] and dropped == 0
-    assert max(rig.console.writes) == 112
+    assert records == [(2, index, 0, bytes([index]) * 100) for index in range(5)] and dropped == 0
+    assert max(rig.console.writes) == 116
 
 
 def test_a_host_that_does_not_read_loses_the_oldest_and_every_loss_is_counted():
@@ -57,8 +57,8 @@ def test_a_host_that_does_not_read_loses_the_oldest_and_every_loss_is_counted():
     rig.console.room = 1 << 30
     rig.run()
     records, dropped = rig.received()
-    assert dropped == 0 and records[0][2] == b"the one that is half way out"
-    assert [record[2][0] for record in records[1:]] == list(range(37, 100))
+    assert dropped == 0 and records[0][3] == b"the one that is half way out"
+    assert [record[3][0] for record in records[1:]] == list(range(37, 100))
     assert rig.link.records_dropped == 37
     assert [record[1] for record in records] == [0] + list(range(38, 101))
 
@@ -73,7 +73,7 @@ def test_after_a_blocked_write_it_tries_single_bytes_until_the_host_reads_again(
     rig.link.send(2, b"next")
     rig.run()
     assert rig.console.writes[:64] == [1] * 64 and rig.console.writes[64] == 128
-    assert rig.received()[0] == [(2, 0, bytes(200)), (2, 1, b"next")]
+    assert rig.received()[0] == [(2, 0, 0, bytes(200)), (2, 1, 0, b"next")]
 
 
 def test_lines_from_the_host_reach_the_handler_whatever_the_pieces():

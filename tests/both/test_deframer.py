@@ -2,11 +2,12 @@
 from shared.deframer import Deframer, LineDeframer
 from shared.frame import MAX_LINE, MAX_STUFFED, seal, to_board, to_host
 
-_A, _B = (2, 1, b"first"), (3, 2, b"\x00second\x00")
+_A, _B = (2, 1, 0, b"first"), (3, 2, 1, b"\x00second\x00")
 
 
 def _frame(record):
-    return bytes(to_host(seal(*record)))
+    kind, seq, prev, payload = record
+    return bytes(to_host(seal(kind, seq, payload, prev)))
 
 
 def test_records_text_and_drops_are_told_apart():
@@ -70,12 +71,12 @@ def test_lines_to_the_board():
     lines = LineDeframer()
     whole = to_board(seal(0x81, 5, b"settings"))
     assert lines.push(whole[:10]) == []
-    assert lines.push(whole[10:] + b"help()\n\n" + whole) == [(0x81, 5, b"settings"), (0x81, 5, b"settings")]
+    assert lines.push(whole[10:] + b"help()\n\n" + whole) == [(0x81, 5, 0, b"settings"), (0x81, 5, 0, b"settings")]
     assert lines.dropped == 1
     for _ in range(10):
         assert lines.push(b"x" * 400) == []
         assert len(lines._held) <= MAX_LINE
-    assert lines.push(b"\n" + whole) == [(0x81, 5, b"settings")]
+    assert lines.push(b"\n" + whole) == [(0x81, 5, 0, b"settings")]
     assert lines.dropped == 2
 
 

@@ -41,7 +41,7 @@ class FirmwareBoard:
         self.pico.run_for(seconds)
         written = bytes(self.pico.console.written)
         self.pico.console.written.clear()
-        for kind, seq, payload in self.deframer.push(written):
+        for kind, seq, _prev, payload in self.deframer.push(written):
             layout = LAYOUTS[kind]
             names = [field[0] for field in layout.fields] + ([layout.tail] if layout.tail else [])
             self.records.append((layout.name, dict(zip(names, layout.unpack(payload), strict=True))))

@@ -66,8 +66,9 @@ class CoreBoard:
         self._closed_sets += closed.channels[0].samples
         t_us = self._closed_sets * 1_000_000 // self.rate_hz
         moment = Moment(t_us, self.rate_hz, self.ports)
+        mask = sum(1 << (port - 1) for port in self.ports)
         for port, window in zip(self.ports, closed.channels, strict=True):
-            payload = struct.pack("<BQI", port, t_us, 0) + window.raw
+            payload = struct.pack("<BBIQI", port, mask, self.rate_hz, t_us, 0) + window.raw
             moment.windows[port] = wire.decode(records.CLAMP.kind, payload)
         for (a, b), pair in closed.pairs.items():
             ports = (self.ports[a], self.ports[b])

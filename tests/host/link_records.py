@@ -18,7 +18,7 @@ def record(kind, seq, payload=b""):
     return bytes(frame.to_host(frame.seal(kind, seq, payload)))
 
 
-def hello(seq=0, *, boot_id=7, wire=3, rate_hz=20_000, t_us=1_000_000, crcs=(0, 0), pairs=0):
+def hello(seq=0, *, boot_id=7, wire=frame.WIRE_VERSION, rate_hz=20_000, t_us=1_000_000, crcs=(0, 0), pairs=0):
     wanted = replace(WANTED, rate_hz=rate_hz, pairs=pairs)
     values = (wire, 0, 1, 0, 1, 26, 1, 1, 1, boot_id, 1, *settings_values(wanted), *crcs, t_us)
     return record(records.HELLO.kind, seq, records.HELLO.pack(*values, "Pico"))
@@ -29,7 +29,9 @@ def pulse(seq, count=1):
 
 
 def clamp(seq):
-    return record(records.CLAMP.kind, seq, records.CLAMP.pack(1, 2_000_000, 0, 0, 0, 0, 20_000, 50_000, 0, 0, 0, 50))
+    return record(
+        records.CLAMP.kind, seq, records.CLAMP.pack(1, 7, 20_000, 2_000_000, 0, 0, 0, 0, 20_000, 50_000, 0, 0, 0, 50)
+    )
 
 
 def opened():
@@ -53,4 +55,4 @@ def asked(session):
     """Names of the records the session wants sent."""
     data = session.data_to_send()
     assert b"\x03" not in data
-    return [records.TO_BOARD[kind].name for kind, _seq, _payload in LineDeframer().push(data)]
+    return [records.TO_BOARD[kind].name for kind, _seq, _prev, _payload in LineDeframer().push(data)]

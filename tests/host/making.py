@@ -6,7 +6,7 @@ from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 
 def make_hello(**given):
     fields = {
-        "wire_version": 3,
+        "wire_version": 4,
         "firmware_major": 0,
         "firmware_minor": 1,
         "firmware_patch": 0,
@@ -31,11 +31,22 @@ def make_hello(**given):
 
 
 def make_window(
-    *, charge=0, rms_lsb=0, t_us=1_000_000, samples=20_000, port=1, flags=0, frequency_mhz=50_000, sum_sq=None
+    *,
+    charge=0,
+    rms_lsb=0,
+    t_us=1_000_000,
+    samples=20_000,
+    port=1,
+    flags=0,
+    frequency_mhz=50_000,
+    sum_sq=None,
+    rate_hz=20_000,
 ):
     steps = 8 * rms_lsb
     return ClampWindow(
         port=port,
+        ports=0b111,
+        rate_hz=rate_hz,
         flags=flags,
         t_us=t_us,
         gap_samples=0,

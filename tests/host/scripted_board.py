@@ -72,13 +72,24 @@ class ScriptedBoard:
 
     def hello(self) -> None:
         wanted = (getattr(self.settings, field[0]) for field in records.SETTINGS_FIELDS)
-        values = (3, 0, 1, 0, 1, 26, 1, 1, 1, self.boot_id, 0xE66, *wanted)
+        values = (frame.WIRE_VERSION, 0, 1, 0, 1, 26, 1, 1, 1, self.boot_id, 0xE66, *wanted)
         crcs = (self.table_crc, self.calibration_crc)
         self.send(records.HELLO.kind, records.HELLO.pack(*values, *crcs, self.t_us(), "Scripted Pico"))
 
     def clamp(self, port: int, rms_lsb: int, charge_lsb_ms: int, wall_s: float | None = None) -> None:
         steps = 8 * rms_lsb
-        values = (port, self.t_us(wall_s), 0, charge_lsb_ms * 8 * 1024, steps**2 * SAMPLES, 0, SAMPLES, 50_000)
+        values = (
+            port,
+            self.settings.clamp_ports,
+            self.settings.rate_hz,
+            self.t_us(wall_s),
+            0,
+            charge_lsb_ms * 8 * 1024,
+            steps**2 * SAMPLES,
+            0,
+            SAMPLES,
+            50_000,
+        )
         self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -steps, steps, 0, 50))
 
     def pair(
@@ -128,7 +139,7 @@ class ScriptedBoard:
                 time.sleep(0.02)
                 continue
             assert b"\x03" not in data
-            for kind, _seq, payload in lines.push(data):
+            for kind, _seq, _prev, payload in lines.push(data):
                 self._answer(kind, payload)
 
     def _answer(self, kind: int, payload: bytes) -> None:

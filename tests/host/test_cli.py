@@ -56,7 +56,7 @@ def test_the_help_of_every_command_teaches_by_example(word):
 
 
 def test_version_tells_package_and_wire():
-    assert fluksometer("--version").stdout == "fluksometer 0.1.0 (wire 3)\n"
+    assert fluksometer("--version").stdout == "fluksometer 0.1.0 (wire 4)\n"
 
 
 def test_no_word_and_an_unknown_word_are_wrong_input():

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from host.making import make_hello, make_sensor, make_window
+from host.making import make_sensor, make_window
 
 from fluksometer import cli
 from fluksometer.config import Config, read_config, read_p1_keys
@@ -94,7 +94,7 @@ def test_the_voltage_now_in_force_counts_and_the_configured_one_without_it():
     for second, told in enumerate(({}, {2: Fraction("253")}, {1: Fraction(999)}), 1):
         charge += 248 * 1000 * 8 * 1024
         bank.told_v = told
-        bank.take_window(make_hello(), make_window(charge=charge, rms_lsb=248, t_us=second * 1_000_000), float(second))
+        bank.take_window(make_window(charge=charge, rms_lsb=248, t_us=second * 1_000_000), float(second))
         shown.append(bank.metered[0].meter.total.uwh)
     assert shown[0] > 0 and shown[2] - shown[1] == pytest.approx(shown[0], abs=1)
     assert shown[1] - shown[0] == pytest.approx(shown[0] * 253 / 230, abs=3)

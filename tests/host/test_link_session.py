@@ -43,7 +43,7 @@ def test_its_own_records_are_numbered():
     session = opened()
     session.tick(2.0)
     session.tick(4.0)
-    assert [seq for _kind, seq, _payload in LineDeframer().push(session.data_to_send())] == [0, 1, 2]
+    assert [seq for _kind, seq, _prev, _payload in LineDeframer().push(session.data_to_send())] == [0, 1, 2]
 
 
 def test_records_before_a_hello_are_held_out():
@@ -161,8 +161,8 @@ def test_a_board_that_refuses_settings_is_told_of_once(answers):
 
 def test_another_wire_version_is_told_once_and_nothing_is_taken():
     session = opened()
-    events = session.feed(hello(0, wire=4) + hello(1, wire=4) + pulse(2), 0.0)
-    assert events == [WireVersionDiffers(4, 3)]
+    events = session.feed(hello(0, wire=5) + hello(1, wire=5) + pulse(2), 0.0)
+    assert events == [WireVersionDiffers(5, 4)]
     assert session.counts.held_out == 1
 
 
@@ -176,7 +176,7 @@ def test_unknown_kinds_and_bad_fields_are_counted_and_skipped():
 
 def test_a_hello_with_a_bad_field_is_refused():
     session = opened()
-    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x03"), 0.0)) == [RecordRefused]
+    assert kinds(session.feed(record(records.HELLO.kind, 0, b"\x04"), 0.0)) == [RecordRefused]
     assert kinds(session.feed(record(records.HELLO.kind, 0, b""), 0.0)) == [RecordRefused]
 
 

@@ -184,7 +184,7 @@ def test_the_boards_own_code_takes_the_calibration_and_the_table(board_side, tab
         lines = LineDeframer().push(session.data_to_send())
         if not lines:
             break
-        for kind, _seq, payload in lines:
+        for kind, _seq, _prev, payload in lines:
             if kind == records.CALIBRATION.kind:
                 board.take(payload)
             else:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from host.core_board import CoreBoard, polar
-from host.making import make_hello, make_pair, make_pulse_sensor, make_pulses, make_sensor, make_window
+from host.making import make_pair, make_pulse_sensor, make_pulses, make_sensor, make_window
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from fluksometer.domain.sensor_bank import SensorBank
 from fluksometer.domain.sensors import SensorClass
 from fluksometer.domain.units import uwh_per_charge
 
-HELLO = make_hello()
 WH = 1_000_000 / uwh_per_charge(clamp_a=50, voltage_v=230)  # charge of a watt-hour
 
 
@@ -33,7 +32,7 @@ class Second:
     def __call__(self, end_s, *, wh=0.0, rms_lsb=0):
         self.t_us += 1
         window = make_window(charge=int(wh * WH) + 1, rms_lsb=rms_lsb, t_us=self.t_us)
-        return payloads(self.bank.take_window(HELLO, window, end_s))
+        return payloads(self.bank.take_window(window, end_s))
 
 
 def test_a_clamp_tells_power_every_second_and_energy_when_it_changes():
@@ -90,14 +89,13 @@ def test_numbers_that_no_board_measures_are_counted_and_end_nothing():
     take = Second(bank)
     for _ in range(4):
         bank.begin_boot()
-        bank.take_window(HELLO, make_window(charge=(1 << 63) - 1, t_us=take.t_us), 1000.0)
+        bank.take_window(make_window(charge=(1 << 63) - 1, t_us=take.t_us), 1000.0)
         take.t_us += 1
     assert bank.refused == 1
     real = SensorBank([make_sensor(), VOLTS])
-    slow = make_hello(rate_hz=99)  # one cycle is less than two samples
     for port in (1, 2):
-        real.take_window(slow, make_window(port=port), 1000.0)
-    assert payloads(real.take_pair(slow, make_pair(), 1000.0)) == []
+        real.take_window(make_window(port=port, rate_hz=99), 1000.0)  # one cycle is less than two samples
+    assert payloads(real.take_pair(make_pair(), 1000.0)) == []
     assert real.refused == 1
 
 
@@ -122,7 +120,7 @@ def feed(bank, records, end_s=None):
     messages = []
     for record in records:
         take = bank.take_window if isinstance(record, ClampWindow) else bank.take_pair
-        messages += take(BOARD.hello, record, end_s)
+        messages += take(record, end_s)
     return messages
 
 
@@ -184,7 +182,7 @@ def test_pairs_whose_windows_were_lost_wait_for_the_next_moment():
 def test_without_an_enabled_adapter_a_clamp_has_apparent_power():
     bank = SensorBank([SENSORS[0], replace(VOLTS, enabled=False)])
     window = make_window(rms_lsb=248)
-    assert payloads(bank.take_window(HELLO, window, 1000.0)) == ['gauge[1000,2298,"W"]', 'counter[1000,0,"Wh"]']
+    assert payloads(bank.take_window(window, 1000.0)) == ['gauge[1000,2298,"W"]', 'counter[1000,0,"Wh"]']
 
 
 def test_a_boot_forgets_the_open_moment():

@@ -41,8 +41,9 @@ def test_a_million_frames(seed: int) -> None:
     for first in range(0, FRAMES, CHUNK_FRAMES):
         stream, expected, possible = bytearray(), [], {}
         for seq in range(first, first + CHUNK_FRAMES):
-            record = (seq & 0xFF, seq, pool[seq % 997])
-            frame = bytes(to_host(seal(*record)))
+            record = (seq & 0xFF, seq, max(seq - 1, 0), pool[seq % 997])
+            kind, number, prev, payload = record
+            frame = bytes(to_host(seal(kind, number, payload, prev)))
             possible[seq] = record
             if rng.random() < DAMAGED_SHARE:
                 frame = hurt(rng, frame)

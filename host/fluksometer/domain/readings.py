@@ -78,6 +78,8 @@ class ClampWindow:
     """
 
     port: int
+    ports: int  # mask of the ports that were sampled together with it: bit n is port n + 1
+    rate_hz: int  # samples a second of each
     t_us: int
     gap_samples: int
     charge: int  # since boot, 1/1024 step x ms; falls where noise alone is a little below its floor
@@ -143,6 +145,17 @@ class Health:
     ring_samples: int
     records_dropped: int
     lines_dropped: int
+    kept_bytes: int = 0  # of records that wait for their acknowledgement
+    records_merged: int = 0  # put together with later ones, for want of room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A record of the boot before, which nobody had acknowledged. ``t_us`` and counters in it are that boot's."""
+
+    boot_id: int
+    kind: int
+    record: bytes  # its payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,4 +167,4 @@ class BoardLog:
     text: str
 
 
-Reading = Hello | ClampWindow | PairWindow | RawCodes | PulseCount | Health | BoardLog | Terminal
+Reading = Hello | ClampWindow | PairWindow | RawCodes | PulseCount | Health | BoardLog | Earlier | Terminal

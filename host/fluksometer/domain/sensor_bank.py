@@ -7,7 +7,7 @@ from .board_clock import SecondStamp
 from .gauge import PulseGauge
 from .meters import NOMINAL_HZ, Calibrations, InputCalibration, Meter, Moment, meter_of
 from .power import rounded
-from .readings import ClampWindow, Hello, PairWindow, PulseCount
+from .readings import ClampWindow, PairWindow, PulseCount
 from .registers import PulseRegister
 from .sensors import Sensor, SensorClass
 from .topics import Message, counter, gauge
@@ -135,17 +135,19 @@ class SensorBank:
         for one in self._all():
             one.begin_boot()
 
-    def take_window(self, hello: Hello, window: ClampWindow, end_s: float | None) -> list[Message]:
+    def take_window(self, window: ClampWindow, end_s: float | None) -> list[Message]:
         """Messages that became possible with a clamp window."""
-        moment = self._moment_at(hello, window.t_us)
+        moment = self._moment_of(window)
         moment.windows[window.port] = window
         if window.frequency_mhz:
             moment.frequency_hz = self._frequency_hz = window.frequency_mhz / 1000
         return self._take_moment(moment, end_s)
 
-    def take_pair(self, hello: Hello, pair: PairWindow, end_s: float | None) -> list[Message]:
+    def take_pair(self, pair: PairWindow, end_s: float | None) -> list[Message]:
         """Messages that became possible with the products of two clamps."""
-        moment = self._moment_at(hello, pair.t_us)
+        moment = self._moment
+        if moment is None or moment.t_us != pair.t_us:
+            return []  # its clamps come before it; without them it says nothing
         moment.pairs[(pair.a_port, pair.b_port)] = pair
         return self._take_moment(moment, end_s)
 
@@ -162,10 +164,10 @@ class SensorBank:
     def _all(self) -> list[MeteredSensor | PulseSensor]:
         return [*self.metered, *self.pulses.values()]
 
-    def _moment_at(self, hello: Hello, t_us: int) -> Moment:
-        if self._moment is None or self._moment.t_us != t_us:
-            ports = tuple(port for port in (1, 2, 3) if hello.clamp_ports >> (port - 1) & 1)
-            self._moment = Moment(t_us, hello.rate_hz, ports, self._frequency_hz, told_v=self.told_v)
+    def _moment_of(self, window: ClampWindow) -> Moment:
+        if self._moment is None or self._moment.t_us != window.t_us:
+            ports = tuple(port for port in (1, 2, 3) if window.ports >> (port - 1) & 1)
+            self._moment = Moment(window.t_us, window.rate_hz, ports, self._frequency_hz, told_v=self.told_v)
         return self._moment
 
     def _take_moment(self, moment: Moment, end_s: float | None) -> list[Message]:
