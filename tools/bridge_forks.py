@@ -87,7 +87,7 @@ def main() -> None:
     import fluksometer.calibrator
     import fluksometer.desks
     import fluksometer.linearity_tables
-    import fluksometer.service  # noqa: F401
+    import fluksometer.service
 
     fluksometer.linearity_tables.tables_by_chip("chip", Path())
     gc.collect()

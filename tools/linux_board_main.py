@@ -1,14 +1,12 @@
 # The virtual board: the board's own code on MicroPython for Linux. Its clamps and pulse inputs show exactly what board_world.py
 # says; standard input and output are its USB console. house/linux_board.py starts it.
-#   micropython linux_board_main.py PATHS FOLDER BOOT_ID UID
+#   MICROPYPATH=... micropython linux_board_main.py FOLDER BOOT_ID UID
 # FOLDER/truth gets a line for what was true: "boot ID NANOSECONDS" (UTC at t_us 0), "window ID NUMBER T_US STEPS STEPS STEPS",
 # "quiet ID T_US". From the moment that there is a file FOLDER/quiet nothing flows or pulses any more.
-import sys
-
-sys.path[:0] = sys.argv[1].split(":")
 import asyncio
 import os
 import select
+import sys
 import time
 
 from board_world import CHARGE_PER_STEP, CLAMP_PORTS, PULSES_PER_KS, WINDOW_US, edge_us, pulses_until, steps_rms
@@ -177,4 +175,4 @@ async def main(folder, boot_id, uid):
     await asyncio.gather(poll_forever(sampler), board.run(link))
 
 
-asyncio.run(main(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

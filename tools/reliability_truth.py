@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from board_world import CHARGE_PER_STEP, CLAMP_PORTS, PULSES_PER_KS, WINDOW_US, pulses_until, steps_rms
 from fluksometer.domain.units import LSB_V, STEPS, uwh_per_charge
@@ -84,7 +85,9 @@ class Verdict:
     windows_misplaced: int = 0  # by more than a second
     wh_wrong: int = 0  # total against what flowed, in whole Wh
     pulses_wrong: int = 0  # total against what pulsed
-    lost_s: list[float] = field(default_factory=list)  # for each power cut: how long before it the last reading's window ended
+    lost_s: list[float] = field(
+        default_factory=list
+    )  # for each power cut: how long before it the last reading's window ended
     windows: int = 0
     wh: int = 0
     pulses: int = 0
@@ -105,7 +108,7 @@ def judge(boots: list[Boot], heard: Iterable[Heard]) -> Verdict:
     for (one_id, kind), values in series.items():
         if kind == "counter":
             ordered = [values[second] for second in sorted(values)]
-            falls = sum(after < before for before, after in zip(ordered, ordered[1:], strict=False))
+            falls = sum(after < before for before, after in pairwise(ordered))
             verdict.falls += falls
             if falls:
                 verdict.notes.append(f"{one_id[-1]} fell {falls} times")
@@ -160,7 +163,9 @@ def _judge_windows(
         lost = [t_us for t_us in missing if boot.cut_us is None or t_us < seen.get(boot.boot_id, 0)]
         verdict.windows_lost += len(lost)
         if lost:
-            verdict.notes.append(f"port {port}, boot {boot.boot_id}: no reading of windows {[t // 1000 for t in lost]} ms")
+            verdict.notes.append(
+                f"port {port}, boot {boot.boot_id}: no reading of windows {[t // 1000 for t in lost]} ms"
+            )
     made_up = {second: value for second, value in left.items() if value}
     verdict.windows_made_up += len(made_up)
     if made_up:

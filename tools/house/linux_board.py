@@ -1,6 +1,7 @@
 """The virtual board: the board's own code on MicroPython for Linux, behind a cable. See tools/linux_board_main.py."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ TOOLS = Path(__file__).resolve().parent.parent
 ROOT = TOOLS.parent
 MICROPYTHON = Path(sys.executable).with_name("micropython")
 # The board's modules, the native ones for this machine, the truth.
-PATHS = ":".join(str(path) for path in (ROOT / "board", ROOT / ".cache/native/x64", TOOLS))
+PATHS = ":".join(map(str, (".frozen", ROOT / "board", ROOT / ".cache/native/x64", TOOLS)))
 _CONSOLE_BYTES = 1024  # what the console takes before somebody reads: a few hundred bytes, as USB has it
 
 
@@ -43,9 +44,10 @@ class LinuxBoard:
         self.boot_id += 1
         self._end, other = socket.socketpair()
         other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CONSOLE_BYTES)
-        command = [MICROPYTHON, TOOLS / "linux_board_main.py", PATHS, self.folder, str(self.boot_id), str(self.uid)]
+        command = [MICROPYTHON, TOOLS / "linux_board_main.py", self.folder, str(self.boot_id), str(self.uid)]
+        environment = os.environ | {"MICROPYPATH": PATHS}
         with other, (self.folder / "board.errors").open("ab") as errors:
-            self._process = subprocess.Popen(command, stdin=other, stdout=other, stderr=errors)
+            self._process = subprocess.Popen(command, stdin=other, stdout=other, stderr=errors, env=environment)
         self.cable.connect(self._end)
 
     def power_cut(self) -> None:
