@@ -2,7 +2,8 @@
 # says; standard input and output are its USB console. house/linux_board.py starts it.
 #   MICROPYPATH=... micropython linux_board_main.py FOLDER BOOT_ID UID
 # FOLDER/truth gets a line for what was true: "boot ID NANOSECONDS" (UTC at t_us 0), "window ID NUMBER T_US STEPS STEPS STEPS",
-# "quiet ID T_US". From the moment that there is a file FOLDER/quiet nothing flows or pulses any more.
+# "quiet ID T_US". From the moment that there is a file FOLDER/quiet nothing flows or pulses any more. Where there is a file
+# FOLDER/telegram a smart meter sends it each second, when it is asked, with a total that grows.
 import asyncio
 import os
 import select
@@ -14,11 +15,16 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
+from meter.kept import Kept
+from meter.p1_port import P1Port
 from meter.settings import Settings
+from shared.crc16 import crc16
 from shared.records import CLAMP, PULSE
 
 POLL_MS = 16
-PENDING_MAX = 24  # as the real sampler
+KEPT_BYTES = 65536  # as on a board with a P1 port and a radio
+BYTES_PER_S = 11520  # of the smart meter
+PENDING_MAX = 4  # windows, as the real sampler
 
 
 class World:
@@ -61,7 +67,7 @@ class ExactSampler:
         self.busy_us = self.backlog_samples = self.stalls = self.windows_dropped = self.gap_samples = 0
         self._closed = 0
         self._charge = dict.fromkeys(CLAMP_PORTS, 0)
-        self._records = []
+        self._windows = []  # each a list of records
 
     def start(self, ports, rate_hz, voltage_port=0, pairs=()):
         self.ports, self.rate_hz = tuple(sorted(ports)), rate_hz
@@ -87,17 +93,18 @@ class ExactSampler:
         for port in CLAMP_PORTS:
             self._charge[port] += steps[port] * CHARGE_PER_STEP
         mask = sum([1 << (port - 1) for port in self.ports])
+        records = []
         for port in self.ports:
             high, samples = steps[port], self.rate_hz
             values = (port, mask, self.rate_hz, t_us, 0, self._charge[port], high * high * samples, 0, samples, 50000)
-            self._records.append((CLAMP.kind, CLAMP.pack(*values, -high, high, 0, 50)))
-        while len(self._records) > PENDING_MAX:
-            self._records.pop(0)
-            self.windows_dropped += 1
+            records.append((CLAMP.kind, CLAMP.pack(*values, -high, high, 0, 50)))
+        self._windows.append(records)
+        if len(self._windows) > PENDING_MAX:
+            self.windows_dropped += len(self._windows.pop(0))
         self.on_window()
 
     def take(self):
-        return self._records.pop(0) if self._records else None
+        return self._windows.pop(0) if self._windows else None
 
 
 class ExactPulses:
@@ -107,7 +114,10 @@ class ExactPulses:
         self.port = port
         self._world = world
         self.count = self.edge_us = self.interval_us = 0
-        self.rejected = self.storms = 0
+
+    @property
+    def totals(self):
+        return self.count, 0, 0
 
     def apply(self, width_us, gap_us):
         pass
@@ -124,6 +134,51 @@ class ExactPulses:
     def payload(self, t_us):
         self._see(t_us)
         return PULSE.pack(self.port, t_us, self.count, self.edge_us, self.interval_us, 0, 0)
+
+
+class MeterLine:
+    """A smart meter at 115200 baud, as the UART of its port sees it: FOLDER/telegram, with the watt-hours of its first total
+    growing by one each second."""
+
+    def __init__(self, folder, clock):
+        with open(folder + "/telegram", "rb") as file:
+            self._head, self._tail = file.read().split(b"!")[0].split(b"1-0:1.8.1(", 1)
+        self._clock = clock
+        self._sent = b""
+        self._taken = self._second = 0
+        self._on = 0
+
+    def request(self, on):
+        self._on = on
+
+    def any(self):
+        second, us = divmod(self._clock.now_us(), 1000000)
+        if second != self._second:
+            self._second, self._sent, self._taken = second, self._telegram(second) if self._on else b"", 0
+        return min(len(self._sent), us * BYTES_PER_S // 1000000) - self._taken
+
+    def read(self, count):
+        data = self._sent[self._taken : self._taken + min(count, self.any())]
+        self._taken += len(data)
+        return data
+
+    def _telegram(self, wh):
+        body = self._head + b"1-0:1.8.1(%06d.%03d" % (wh // 1000, wh % 1000) + self._tail[10:] + b"!"
+        return body + b"%04X\r\n" % crc16(0, body)
+
+
+def meter_terminals(folder, clock):
+    """The port of a smart meter, where there is one."""
+    try:
+        line = MeterLine(folder, clock)
+    except OSError:
+        return ()
+    ticks = (time.ticks_ms, time.ticks_diff)
+    return ((lambda settings: settings.p1, lambda: P1Port(line, nothing, lambda: 0, line.request, clock, *ticks)),)
+
+
+def nothing(*_):
+    pass
 
 
 def console():
@@ -170,8 +225,8 @@ async def main(folder, boot_id, uid):
     world = World(clock, folder, boot_id)
     sampler = ExactSampler(world, clock)
     inputs = {port: ExactPulses(port, world) for port in PULSES_PER_KS}
-    board = Board(identity(boot_id, uid), Settings(), Calibration(), clock, sampler, inputs)
-    link = HostLink(*console(), time.ticks_ms, time.ticks_diff)
+    board = Board(identity(boot_id, uid), Settings(), Calibration(), clock, sampler, inputs, meter_terminals(folder, clock))
+    link = HostLink(*console(), time.ticks_ms, time.ticks_diff, Kept(KEPT_BYTES))
     await asyncio.gather(poll_forever(sampler), board.run(link))
 
 

@@ -1,6 +1,7 @@
 """One site of the campaign: a virtual board, its cable, a bridge, a broker and a subscriber, and what can befall them."""
 
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -9,8 +10,9 @@ from board_world import CLAMP_PORTS, PULSES_PER_KS
 from bridge_forks import BridgeForks, is_running, kill
 from house.linux_board import LinuxBoard
 from reliability_broker import Broker, Heard, Subscriber, wait_until
-from reliability_truth import CLAMP_A, CONSTANT_MILLI, VOLTAGE_V, Verdict, judge, read_truth, sensor_id
+from reliability_truth import CLAMP_A, CONSTANT_MILLI, VOLTAGE_V, Boot, Verdict, judge, read_truth, sensor_id
 
+TELEGRAM = Path(__file__).resolve().parent.parent / "tests/vectors/p1/dsmr5-three-phase.txt"
 KINDS = ("bridge", "cable", "broker", "power")
 _BACK_S = 30.0  # longer than this nobody waits
 _HURRY = 0.25  # share of the faults that do not wait until the one before is over
@@ -28,9 +30,9 @@ port = {mqtt_port}
 
 
 class Site:
-    """Everything in one folder. Faults come one after the other, chosen by ``rng``."""
+    """Everything in one folder; ``p1``: with a smart meter. Faults come one after the other, chosen by ``rng``."""
 
-    def __init__(self, folder: Path, forks: BridgeForks, rng: random.Random, *, uid: int) -> None:
+    def __init__(self, folder: Path, forks: BridgeForks, rng: random.Random, *, uid: int, p1: bool = False) -> None:
         self.folder, self._forks, self._rng = folder, forks, rng
         folder.mkdir()
         self.back_s: dict[str, list[float]] = {kind: [] for kind in KINDS}  # from mended to the next reading
@@ -38,9 +40,10 @@ class Site:
         self.board = LinuxBoard(folder, uid=uid, first_boot_id=1000 * uid + 1)
         self.broker = Broker(folder)
         self.config = folder / "meter.toml"
-        self.config.write_text(
-            _CONFIG.format(port=self.board.cable.link, mqtt_port=self.broker.port) + "".join(_sensors())
-        )
+        text = _CONFIG.format(port=self.board.cable.link, mqtt_port=self.broker.port)
+        self.config.write_text(text + ("[p1]\n" if p1 else "") + "".join(_sensors()))
+        if p1:
+            shutil.copy(TELEGRAM, folder / "telegram")
         self.broker.start()
         self.subscriber = Subscriber(self.broker.port)
         self.broker.save()
@@ -98,9 +101,13 @@ class Site:
             if self._totals() == before and self.subscriber.connected:
                 return
 
+    def truth(self) -> list[Boot]:
+        """What was true so far."""
+        return read_truth(self._truth())
+
     def verdict(self) -> Verdict:
         """What the subscriber heard against the truth."""
-        return judge(read_truth(self._truth()), self.subscriber.heard)
+        return judge(self.truth(), self.subscriber.heard)
 
     def check(self) -> None:
         """RuntimeError when a board or a bridge has ended by itself."""

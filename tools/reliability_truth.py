@@ -13,7 +13,7 @@ from reliability_broker import Heard
 CLAMP_A, VOLTAGE_V = 500, 230
 CONSTANT_MILLI = {4: 500, 5: 10_000}
 """mWh and mL a pulse, by port."""
-_W_PER_STEP = float(LSB_V * CLAMP_A * VOLTAGE_V) / STEPS
+W_PER_STEP = float(LSB_V * CLAMP_A * VOLTAGE_V) / STEPS
 _UWH_PER_CHARGE = uwh_per_charge(clamp_a=CLAMP_A, voltage_v=VOLTAGE_V)
 _MISPLACED_S = 1
 _COUNTS = ("contradictions", "falls", "out_of_order", "windows_lost", "windows_doubled", "windows_made_up")
@@ -148,9 +148,9 @@ def _judge_windows(
                 break
             verdict.windows += 1
             utc_s = boot.utc_s(t_us)
-            watt = steps[CLAMP_PORTS.index(port)] * _W_PER_STEP
+            watt = steps[CLAMP_PORTS.index(port)] * W_PER_STEP
             near = range(int(utc_s) - 3, int(utc_s) + 4)
-            found = [second for second in near if second in left and abs(left[second] - watt) < _W_PER_STEP / 2]
+            found = [second for second in near if second in left and abs(left[second] - watt) < W_PER_STEP / 2]
             if not found:
                 missing.append(t_us)
                 continue

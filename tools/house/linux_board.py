@@ -44,10 +44,10 @@ class LinuxBoard:
         self.boot_id += 1
         self._end, other = socket.socketpair()
         other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CONSOLE_BYTES)
-        command = [MICROPYTHON, TOOLS / "linux_board_main.py", self.folder, str(self.boot_id), str(self.uid)]
+        command = [MICROPYTHON, TOOLS / "linux_board_main.py", self.folder, self.boot_id, self.uid]
         environment = os.environ | {"MICROPYPATH": PATHS}
         with other, (self.folder / "board.errors").open("ab") as errors:
-            self._process = subprocess.Popen(command, stdin=other, stdout=other, stderr=errors, env=environment)
+            self._process = subprocess.Popen(list(map(str, command)), stdin=other, stdout=other, stderr=errors, env=environment)
         self.cable.connect(self._end)
 
     def power_cut(self) -> None:
