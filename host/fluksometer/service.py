@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -21,7 +21,7 @@ from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.captures import RING_SAMPLES
-from fluksometer.domain.desk import Desk
+from fluksometer.domain.desk import Desk, Said
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -341,16 +341,17 @@ class Bridge:
 
     # --- MQTT ---
 
-    def _publish_all(self, messages: list[Message]) -> None:
-        for message in messages:
-            self._publish(message)
+    def _publish_all(self, said: Iterable[Said]) -> None:
+        for one in said:
+            self._publish(one)
 
-    def _publish(self, message: Message) -> None:
-        self._sink.publish(message)
+    def _publish(self, said: Said) -> None:
+        self._sink.publish(said if isinstance(said, Message) else Message(said.topic, said.payload, said.retain))
 
     def _config_message(self, hello: Hello | None) -> Message:
-        told = [sensor.section() for sensor in self._told.sensors.values()]
-        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello, told)
+        return sensor_config(
+            self._device_id, self._name, __version__, self._sensors, hello, self._told.sections(), self._bank.series
+        )
 
     def _tell_from_thread(self, news: BrokerNews | Woken) -> None:
         assert self._loop is not None
