@@ -111,10 +111,9 @@ class LedgerFile:
                     self._db.execute("ROLLBACK")
             except sqlite3.Error:
                 self._close_writer()
+            # A connection does not recover from these by itself: the next call opens the file again.
             if isinstance(error, sqlite3.Error) and fault_of(error, self.path).condition in ("failing", "read-only"):
-                self._db = _closed(
-                    self._db
-                )  # the next call opens the file again: a connection does not recover by itself
+                self._close_writer()
             raise
 
     def _open(self) -> Contents:
