@@ -7,6 +7,15 @@ from .terminal_readings import Terminal
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """The last kept record taken: its boot, its number, the board's time of it."""
+
+    boot_id: int
+    seq: int
+    t_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class BoardSaidHello:
     """The board has introduced itself; ``new_boot``: its counters began at zero since the last hello."""
 
