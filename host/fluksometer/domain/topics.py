@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
+from .points import Point
 from .readings import Hello
 from .sensors import Sensor, SensorClass
 from .units import plain
@@ -29,6 +30,12 @@ def counter(sensor: Sensor, second: int, total_milli: int) -> Message:
     return Message(
         f"/sensor/{sensor.sensor_id}/counter", f'[{second},{decimal(total_milli)},"{sensor.medium.counter_unit}"]'
     )
+
+
+def reading(point: Point) -> Message:
+    """A reading on its topic: ``[ts,1234.5,"Wh"]``."""
+    payload = f'[{point.time_s},{decimal(point.milli)},"{point.unit}"]'
+    return Message(f"/sensor/{point.sensor_id}/{point.kind}", payload, point.retain)
 
 
 def decimal(milli: int) -> str:
