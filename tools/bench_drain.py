@@ -45,7 +45,9 @@ def drain(port: int, count: int) -> tuple[float, float]:
         return backlog(after_id, min(limit, count - after_id))
 
     news: list[object] = []
-    sink = MqttSink(host="127.0.0.1", port=port, client_id="drain", tell=news.append, outbox=Outbox(last_id=count, read_ledger=read))
+    sink = MqttSink(
+        host="127.0.0.1", port=port, client_id="drain", tell=news.append, outbox=Outbox(last_id=count, read_ledger=read)
+    )
     sink.start()
     while not sink.cursor:
         time.sleep(0.001)

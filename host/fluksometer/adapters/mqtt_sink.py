@@ -78,7 +78,9 @@ class MqttSink:
         self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
         self._tell, self._outbox = tell, outbox
         self._lock = threading.Lock()
-        self._latest: dict[str, Message] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
+        self._latest: dict[
+            str, Message
+        ] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
         self._waiting: deque[Message] = deque()
         self._retry_s = _RETRY_LEAST_S
         self._stopping = threading.Event()
@@ -144,9 +146,7 @@ class MqttSink:
         self._behind = True  # the outbox may have points that were not read yet
 
     def _new_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv311
-        )
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv311)
         client.max_inflight_messages = client.max_queued_messages = 0  # no bound but ours
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -159,8 +159,8 @@ class MqttSink:
 
     def _converse(self, client: Client) -> None:
         end_s = 0.0
-        while client.socket() is not None:
-            self._wait(client)
+        while (sock := client.socket()) is not None:
+            self._wait(client, sock.fileno())
             if self._connected:
                 self._send(client)
             client.loop_misc()
@@ -175,14 +175,13 @@ class MqttSink:
     def _all_there(self) -> bool:
         return not (self._waiting or self._in_flight or self._ahead or self._behind)
 
-    def _wait(self, client: Client) -> None:
+    def _wait(self, client: Client, sock: int) -> None:
         # Until something came, there is room for what waits to be written, or somebody woke.
-        sock = client.socket()
         writers = [sock] if client.want_write() else []
         may_send = (self._ahead or self._behind) and len(self._in_flight) < IN_FLIGHT and not writers
         timeout_s = 0.0 if may_send and self._connected else _TICK_S
-        readable, writable, _ = select.select([sock, self._wake_end], writers, [], timeout_s)
-        if self._wake_end in readable:
+        readable, writable, _ = select.select([sock, self._wake_end.fileno()], writers, [], timeout_s)
+        if self._wake_end.fileno() in readable:
             self._wake_end.recv(64)
             self._woken = False  # before the queues are looked at: what comes later wakes again
             self._behind = True
