@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_drain
 import bench_p1_board
 import bench_p1_host
 import native_through_cffi
@@ -220,6 +221,12 @@ def bench_p1(folder: Path, full: bool) -> None:
         judge("p1", figure)
 
 
+def bench_backlog(folder: Path, full: bool) -> None:
+    """A backlog of readings to the brokers, behind the cursor."""
+    for figure in bench_drain.figures(folder, full):
+        judge("drain", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
@@ -227,6 +234,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "pulses": bench_pulses,
     "p1": bench_p1,
     "fuzz": bench_fuzz,
+    "drain": bench_backlog,
 }
 
 
@@ -240,7 +248,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes",
+        "more seeds, 10^8 fuzzed bytes, a backlog of 30 days",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -41,6 +41,7 @@ from fluksometer.domain.topics import Message, decimal, sensor_config
 from fluksometer.domain.units import plain
 from fluksometer.errors import Failure
 from fluksometer.link_session import LinkSession
+from fluksometer.outbox import Outbox
 from fluksometer.shared.records import CAPTURE
 
 SUMMARY_EVERY_S = 60.0
@@ -117,6 +118,7 @@ class Bridge:
             client_id=f"fluksometer-{device_id[:12]}",
             tell=self._tell_from_thread,
             login=login,
+            outbox=Outbox(),
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
         )
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -23,6 +23,7 @@ from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.told import ToldBook
 from fluksometer.domain.topics import Message, sensor_config
 from fluksometer.link_session import LinkSession
+from fluksometer.outbox import Outbox
 
 DEVICE_ID = "c3" * 16
 SETTINGS = BoardSettings(rate_hz=1000, clamp_ports=0b1, pulse_ports=0)
@@ -52,6 +53,7 @@ class Chain:
             port=self._mosquitto.port,
             client_id="chain",
             tell=self._news.put,
+            outbox=Outbox(),
             listen=("/device/+/request/+",),
         )
         self._sink.start()

@@ -95,7 +95,7 @@ def test_what_another_board_had_kept_is_nobodys():
     assert not bank.take_earlier(6, make_pulses(count=33))
     bank.begin_boot(7)
     second(bank, 1, count=3)
-    bank.begin_boot(9, same_board=False)
+    bank.begin_boot(9, uid=1)
     assert not bank.take_earlier(8, make_pulses(count=33)) and not bank.take_earlier(7, make_pulses(count=33))
     second(bank, 2, count=2)
     assert totals(bank)[1] == 5000

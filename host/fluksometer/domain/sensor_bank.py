@@ -27,6 +27,7 @@ class SensorBank:
         self.told_v: dict[int, Fraction] = {}  # voltage by line, as the smart meter tells it now
         self._moment: Moment | None = None
         self._frequency_hz = NOMINAL_HZ  # as measured last
+        self.uid: int | None = None  # of the board that was read last
         self._boots: list[int] = []  # that something was counted of, the present one last
         self._former: tuple[int, dict[str, Seen]] | None = (
             None  # the boot before, and what was taken of it by sensor id
@@ -43,8 +44,10 @@ class SensorBank:
         """Series of each sensor's total, by sensor id."""
         return {one.sensor.sensor_id: one.series for one in self._all()}
 
-    def begin_boot(self, boot_id: int = 0, *, same_board: bool = True) -> None:
-        """The board has started anew: its counters begin at zero again. Another board's earlier boots are nothing of ours."""
+    def begin_boot(self, boot_id: int = 0, uid: int = 0) -> None:
+        """The board, or another one, has started anew: its counters begin at zero again. ``uid``: of the chip; what other chips
+        counted earlier is nothing of ours."""
+        same_board, self.uid = uid == self.uid, uid
         seen = {one.sensor.sensor_id: one.seen for one in self._all()}
         self._former = (self._boots[-1], seen) if self._boots and same_board else None
         self._boots = [*self._boots, boot_id][-_BOOTS:]
@@ -115,13 +118,13 @@ class SensorBank:
         former = {"boot_id": self._former[0], "seen": self._former[1]} if self._former else None
         boot = {"boot_id": self._boots[-1] if self._boots else 0}
         states: dict[str, Any] = {f"sensor {one.sensor.sensor_id}": one.state() | boot for one in self._all()}
-        return states | {"boots": {"ids": self._boots, "former": former}}
+        return states | {"boots": {"uid": self.uid, "ids": self._boots, "former": former}}
 
     def restore(self, states: Mapping[str, Any]) -> None:
         """Go on where state() was; sensors that are new begin at zero."""
         if boots := states.get("boots"):
             former = boots["former"]
-            self._boots = list(boots["ids"])
+            self.uid, self._boots = boots["uid"], list(boots["ids"])
             self._former = (former["boot_id"], former["seen"]) if former else None
         for one in self._all():
             if state := states.get(f"sensor {one.sensor.sensor_id}"):
