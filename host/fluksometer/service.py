@@ -105,7 +105,7 @@ class Bridge:
         self._event_log = EventLog(_log)
         self._latency = Latency()
         self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
-        self._clock_set = True
+        self._clock_set, self._acknowledge_at_s = True, 0.0
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait)
@@ -190,6 +190,9 @@ class Bridge:
             if self._told.changed:
                 self._told.changed = False
                 self._publish(self._config_message(self._session.hello))
+            if self._session.position and host_time().mono_s >= self._acknowledge_at_s:
+                self._acknowledge_at_s = host_time().mono_s + 1.0
+                self._session.acknowledge(self._session.position)
             self._link.write(self._session.data_to_send())
 
     async def _watch_broker(self) -> None:
@@ -262,6 +265,7 @@ class Bridge:
         self._event_log.show(event)
         match event:
             case BoardSaidHello(hello=hello, new_boot=new_boot):
+                self._link.prefer(hello.usb_serial)
                 if new_boot:
                     self._clock.begin_boot()
                 self._observe(hello.t_us)
@@ -365,7 +369,7 @@ class Bridge:
         _log.info(
             "summary",
             records=counts.records,
-            missed=counts.missed,
+            resumed=counts.resumed,
             dropped=counts.dropped,
             refused=counts.refused + self._bank.refused,
             duplicates=counts.duplicates,
