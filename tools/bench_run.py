@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_drain
 import bench_p1_board
 import bench_p1_host
 import native_through_cffi
@@ -101,7 +102,8 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     shutil.copy(flash, own)
     pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=own)
     pico.run_for(3.0)
-    pico.console.send(wire.settings_line(0, BoardSettings(rate_hz=rate_hz, clamp_ports=0b00111, pulse_ports=0b11000)))
+    layout, values = wire.settings(BoardSettings(rate_hz=rate_hz, clamp_ports=0b00111, pulse_ports=0b11000))
+    pico.console.send(wire.line(0, layout, *values))
     pico.run_for(2.0)
     pico.console.written.clear()
     return pico
@@ -220,6 +222,12 @@ def bench_p1(folder: Path, full: bool) -> None:
         judge("p1", figure)
 
 
+def bench_backlog(folder: Path, full: bool) -> None:
+    """A backlog of readings to the brokers, behind the cursor."""
+    for figure in bench_drain.figures(folder, full):
+        judge("drain", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
@@ -227,6 +235,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "pulses": bench_pulses,
     "p1": bench_p1,
     "fuzz": bench_fuzz,
+    "drain": bench_backlog,
 }
 
 
@@ -240,7 +249,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes",
+        "more seeds, 10^8 fuzzed bytes, a backlog of 30 days",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ from host.rig import MOSQUITTO, answers, free_port, wait_until
 
 from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink, Received
 from fluksometer.domain.topics import Message
+from fluksometer.outbox import Outbox
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def guarded(tmp_path):
 
 
 class Told(list):
-    """News of a sink, collected from paho's thread."""
+    """News of a sink, collected from the sink's thread."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +43,7 @@ class Told(list):
 
 
 def make_sink(port, told, login=None):
-    return MqttSink(host="127.0.0.1", port=port, client_id="test", tell=told, login=login)
+    return MqttSink(host="127.0.0.1", port=port, client_id="test", tell=told, login=login, outbox=Outbox())
 
 
 def test_a_login_is_used(guarded):
@@ -112,7 +113,14 @@ def test_a_topic_that_is_no_text_is_passed_over():
 
         threading.Thread(target=serve, daemon=True).start()
         told = Told()
-        sink = MqttSink(host="127.0.0.1", port=server.getsockname()[1], client_id="test", tell=told, listen=("/r/+",))
+        sink = MqttSink(
+            host="127.0.0.1",
+            port=server.getsockname()[1],
+            client_id="test",
+            tell=told,
+            outbox=Outbox(),
+            listen=("/r/+",),
+        )
         sink.start()
         wait_until(lambda: len(told) > 1, "the message behind it", 5)
         sink.stop()

@@ -1,23 +1,38 @@
-"""Publishes to an MQTT broker; connects again for ever. paho runs its own thread, publish() may be called from the loop."""
+"""Publishes to an MQTT broker: readings behind a cursor at QoS 1, all else at QoS 0; connects again for ever.
+
+One thread owns the connection, so paho needs no locks against another. Each connection has a client of its own with a clean
+session: nothing is sent again but what this module reads again behind its cursor.
+"""
 
 import contextlib
 import random
-import sys
+import select
+import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from fluksometer.domain.points import Point
 from fluksometer.domain.topics import Message
+from fluksometer.outbox import Numbered, Outbox
 
 _KEEPALIVE_S = 30
-_RETRY_LEAST_S = 1
-_RETRY_MOST_S = 5
+_RETRY_LEAST_S = 1.0
+_RETRY_MOST_S = 4.0
 _JITTER_S = 0.5  # so that many bridges do not come back to a broker in the same instant
+_GOODBYE_S = 1.0  # for what is not sent or acknowledged yet when the bridge ends
+IN_FLIGHT: Final = 2000  # sent and not acknowledged, at most: docs/figures.md
+_BURST = 250  # points sent before the acknowledgements are read again
+_BLOCK = 1000  # points read at once
+_TICK_S = 1.0  # how often the keepalive is looked at, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,7 @@ BrokerNews = BrokerUp | BrokerDown | Received
 
 
 class MqttSink:
-    """One connection. ``tell`` is called in paho's thread."""
+    """One connection at a time. ``tell`` is called in the sink's thread; the public methods are for the loop's."""
 
     def __init__(
         self,
@@ -53,76 +68,170 @@ class MqttSink:
         port: int,
         client_id: str,
         tell: Callable[[BrokerNews], None],
+        outbox: Outbox,
+        cursor: int = 0,
         login: tuple[str, str | None] | None = None,
         listen: tuple[str, ...] = (),
     ) -> None:
-        """``listen``: filters of topics to be told of."""
+        """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of."""
         self.published = 0
-        self._listen = listen
-        self._tell = tell
+        self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
+        self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
+        self._tell, self._outbox = tell, outbox
         self._lock = threading.Lock()
         self._latest: dict[
-            str, str
+            str, Message
         ] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
-        self._connected = False
+        self._waiting: deque[Message | Point] = deque()
+        self._retry_s = _RETRY_LEAST_S
         self._stopping = threading.Event()
+        self._woken = False  # a byte is on its way through the waker
+        self._waker, self._wake_end = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="mqtt-sink", daemon=True)
         self._down_reason = ""
         self._answered = False  # the broker has said yes or no on the present connection
-        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311)
-        self._client.reconnect_delay_set(_RETRY_LEAST_S, _RETRY_MOST_S)
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
-        if login:
-            self._client.username_pw_set(*login)
-        self._client.connect_async(host, port, _KEEPALIVE_S)
+        self._begin_again()
 
     def start(self) -> None:
         """Connect, and keep connected."""
-        self._client.loop_start()
+        self._thread.start()
 
     def publish(self, message: Message) -> None:
         """Send a message now. While not connected only the latest of each retained topic is kept, and sent on connecting."""
         with self._lock:
             if message.retain:
-                self._latest[message.topic] = message.payload
+                self._latest[message.topic] = message
             if self._connected:
-                self._send(message.topic, message.payload, message.retain)
+                self._waiting.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """There are new points in the outbox."""
+        if not self._woken:
+            self._woken = True
+            self._waker.send(b"\0")
 
     def stop(self) -> None:
         """Send what is queued, say goodbye, end the thread. Blocks for a few seconds at most."""
         self._stopping.set()
-        self._client.disconnect()
-        self._client.loop_stop()
+        self.wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._woken = True  # nobody can be woken any more
+        self._waker.close()
+        self._wake_end.close()
 
-    def _send(self, topic: str, payload: str, retain: bool = True) -> None:
-        self._client.publish(topic, payload, qos=0, retain=retain)
+    # --- in the sink's thread ---
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._begin_again()
+            client = self._new_client()
+            try:
+                client.connect(*self._address, keepalive=_KEEPALIVE_S)
+                self._converse(client)
+            except OSError as error:
+                why = getattr(error, "strerror", None) or str(error)
+                self._report_down(f"the broker can't be reached: {why}" if why else "the broker can't be reached")
+            self._stopping.wait(self._retry_s + random.uniform(0, _JITTER_S))
+            self._retry_s = min(2 * self._retry_s, _RETRY_MOST_S)
+
+    def _begin_again(self) -> None:
+        # What was in flight counts as not sent.
+        with self._lock:
+            self._connected = False
+            self._waiting.clear()
+        self._sent_id = self.cursor
+        self._in_flight: dict[int, int] = {}  # point's id by number of its packet, in the order of sending
+        self._ahead: deque[Numbered] = deque()  # read and not sent yet
+        self._behind = True  # the outbox may have points that were not read yet
+
+    def _new_client(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv311)
+        client.max_inflight_messages = client.max_queued_messages = 0  # no bound but ours
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.on_socket_register_write = _write_later
+        if self._login:
+            client.username_pw_set(*self._login)
+        return client
+
+    def _converse(self, client: Client) -> None:
+        end_s = 0.0
+        while (sock := client.socket()) is not None:
+            self._wait(client, sock.fileno())
+            if self._connected:
+                self._send(client)
+            client.loop_misc()
+            if self._stopping.is_set():
+                end_s = end_s or time.monotonic() + _GOODBYE_S
+                if not self._connected or self._all_there or time.monotonic() > end_s:
+                    client.disconnect()
+                    client.loop_write()
+                    return
+
+    @property
+    def _all_there(self) -> bool:
+        return not (self._waiting or self._in_flight or self._ahead or self._behind)
+
+    def _wait(self, client: Client, sock: int) -> None:
+        # Until something came, there is room for what waits to be written, or somebody woke.
+        writers = [sock] if client.want_write() else []
+        may_send = (self._ahead or self._behind) and len(self._in_flight) < IN_FLIGHT and not writers
+        timeout_s = 0.0 if may_send and self._connected else _TICK_S
+        readable, writable, _ = select.select([sock, self._wake_end.fileno()], writers, [], timeout_s)
+        if self._wake_end.fileno() in readable:
+            self._wake_end.recv(64)
+            self._woken = False  # before the queues are looked at: what comes later wakes again
+            self._behind = True
+        if sock in readable:
+            client.loop_read()
+            first = next(iter(self._in_flight.values()), self._sent_id + 1)
+            self.cursor = first - 1
+        if sock in writable:
+            client.loop_write()
+
+    def _send(self, client: Client) -> None:
+        while self._waiting:
+            self._publish(client, self._waiting.popleft(), qos=0)
+        for _ in range(min(_BURST, IN_FLIGHT - len(self._in_flight))):
+            if not self._ahead and self._behind:
+                self._ahead.extend(self._outbox.read(self._sent_id, _BLOCK))
+                self._behind = bool(self._ahead)
+            if not self._ahead:
+                break
+            self._sent_id, point = self._ahead.popleft()
+            self._in_flight[self._publish(client, point, qos=1)] = self._sent_id
+        client.loop_write()
+
+    def _publish(self, client: Client, message: Message | Point, qos: int) -> int:
         self.published += 1
+        info = client.publish(message.topic, message.payload, qos=qos, retain=message.retain)
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # its number, one of 65535, is still in flight
+            raise ConnectionError("it does not acknowledge what it gets")
+        return info.mid
 
-    # --- in paho's thread ---
+    # --- called by paho, in the sink's thread too ---
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: Properties | None
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _props: Properties | None
     ) -> None:
         self._answered = True
         if code.is_failure:
             self._report_down(f"the broker refuses the bridge: {code}")
             return
+        for topics in self._listen:
+            client.subscribe(topics)
         with self._lock:
             self._connected = True
-            for topics in self._listen:
-                self._client.subscribe(topics)
-            for topic, payload in self._latest.items():
-                self._send(topic, payload)
-        self._down_reason = ""
+            self._waiting.extend(self._latest.values())
+        # A topic that has points behind the cursor gets them, in order, and none before.
+        latest = self._outbox.latest()
+        self._waiting.extend(point for number, point in latest if point.retain and number <= self.cursor)
+        self._down_reason, self._retry_s = "", _RETRY_LEAST_S
         self._tell(BrokerUp())
-
-    def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        error = sys.exc_info()[1]  # paho calls from where it caught this
-        why = error and (getattr(error, "strerror", None) or str(error))
-        self._report_down(f"the broker can't be reached: {why}" if why else "the broker can't be reached")
-        self._jitter()
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None
@@ -136,7 +245,11 @@ class MqttSink:
             self._report_down(f"the connection was lost: {code}")
         elif not answered:
             self._report_down("whatever listens there does not speak MQTT, or only with TLS")
-        self._jitter()
+
+    def _on_publish(
+        self, _client: Client, _data: object, mid: int, _code: ReasonCode, _props: Properties | None
+    ) -> None:
+        self._in_flight.pop(mid, None)  # a message of QoS 0 is none of them
 
     def _on_message(self, _client: Client, _data: object, got: MQTTMessage) -> None:
         with contextlib.suppress(UnicodeDecodeError):  # some brokers let any bytes through; none is a topic of ours
@@ -147,5 +260,6 @@ class MqttSink:
             self._down_reason = reason
             self._tell(BrokerDown(reason))
 
-    def _jitter(self) -> None:
-        self._stopping.wait(random.uniform(0, _JITTER_S))
+
+def _write_later(_client: Client, _data: object, _socket: object) -> None:
+    """Keeps paho from writing each packet by itself, with its locks."""
