@@ -225,7 +225,9 @@ async def main(folder, boot_id, uid):
     world = World(clock, folder, boot_id)
     sampler = ExactSampler(world, clock)
     inputs = {port: ExactPulses(port, world) for port in PULSES_PER_KS}
-    board = Board(identity(boot_id, uid), Settings(), Calibration(), clock, sampler, inputs, meter_terminals(folder, clock))
+    board = Board(
+        identity(boot_id, uid), Settings(), Calibration(), clock, sampler, inputs, meter_terminals(folder, clock)
+    )
     link = HostLink(*console(), time.ticks_ms, time.ticks_diff, Kept(KEPT_BYTES))
     await asyncio.gather(poll_forever(sampler), board.run(link))
 

@@ -15,7 +15,7 @@ from reliability_truth import W_PER_STEP, Boot, sensor_id
 
 QUICK_S, FULL_S = 20, 600
 MOST_P50_MS, MOST_P99_MS = 40.0, 150.0
-_WARM_UP_S = 5.0
+WARM_UP_S = 5.0
 BUCKETS_MS = (5, 10, 15, 20, 25, 30, 40, 60, 80, 100, 150, 250, 500, 1000)
 
 
@@ -35,7 +35,7 @@ def figures(folder: Path, full: bool) -> Iterator[Figure]:
     forks = BridgeForks()
     site = Site(folder / "latency", forks, random.Random(1), uid=99, p1=True)
     try:
-        time.sleep(_WARM_UP_S)
+        time.sleep(WARM_UP_S)
         before = len(site.subscriber.heard)
         time.sleep(FULL_S if full else QUICK_S)
         site.check()

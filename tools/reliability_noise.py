@@ -60,7 +60,7 @@ class Noise:
         return bytes(made)
 
     def _pause(self, rate: float) -> int:
-        return int(self._rng.expovariate(rate))
+        return int(self._rng.expovariate(rate)) if rate else 1 << 62
 
 
 class _Board:

@@ -14,8 +14,10 @@ CLAMP_A, VOLTAGE_V = 500, 230
 CONSTANT_MILLI = {4: 500, 5: 10_000}
 """mWh and mL a pulse, by port."""
 W_PER_STEP = float(LSB_V * CLAMP_A * VOLTAGE_V) / STEPS
-_UWH_PER_CHARGE = uwh_per_charge(clamp_a=CLAMP_A, voltage_v=VOLTAGE_V)
-_MISPLACED_S = 1
+UWH_PER_CHARGE = uwh_per_charge(clamp_a=CLAMP_A, voltage_v=VOLTAGE_V)
+_MISPLACED_S = 0.4
+"""So much the bridge may be wrong about when a window ended, and the second that it publishes be another than the window's.
+A reading up to 0.25 s early may have the second that follows."""
 _COUNTS = ("contradictions", "falls", "out_of_order", "windows_lost", "windows_doubled", "windows_made_up")
 _COUNTS += ("windows_misplaced", "wh_wrong", "pulses_wrong")
 
@@ -82,7 +84,7 @@ class Verdict:
     windows_lost: int = 0  # that closed while the board had power, and of which no reading came
     windows_doubled: int = 0  # whose reading came under two seconds
     windows_made_up: int = 0  # readings that no window explains
-    windows_misplaced: int = 0  # by more than a second
+    windows_misplaced: int = 0  # whose reading has another second than the window's end, and that is not near
     wh_wrong: int = 0  # total against what flowed, in whole Wh
     pulses_wrong: int = 0  # total against what pulsed
     lost_s: list[float] = field(
@@ -156,7 +158,7 @@ def _judge_windows(
                 continue
             seen[boot.boot_id] = max(seen.get(boot.boot_id, 0), t_us)
             verdict.windows_doubled += len(found) - 1
-            verdict.windows_misplaced += abs(found[0] - utc_s) > 1 + _MISPLACED_S
+            verdict.windows_misplaced += not int(utc_s - _MISPLACED_S) <= found[0] <= int(utc_s + _MISPLACED_S)
             for second in found:
                 del left[second]
         # What was behind the last one heard of went with the power.
@@ -181,7 +183,7 @@ def _judge_energy(
         for t_us, steps in boot.windows
         if boot.cut_us is None or t_us <= seen.get(boot.boot_id, 0)
     )
-    true_wh = int(Fraction(charge) * _UWH_PER_CHARGE / 1_000_000)
+    true_wh = int(Fraction(charge) * UWH_PER_CHARGE / 1_000_000)
     total_wh = int(max(counter.values(), default=0))
     verdict.wh += true_wh
     verdict.wh_wrong += abs(total_wh - true_wh)

@@ -47,7 +47,9 @@ class LinuxBoard:
         command = [MICROPYTHON, TOOLS / "linux_board_main.py", self.folder, self.boot_id, self.uid]
         environment = os.environ | {"MICROPYPATH": PATHS}
         with other, (self.folder / "board.errors").open("ab") as errors:
-            self._process = subprocess.Popen(list(map(str, command)), stdin=other, stdout=other, stderr=errors, env=environment)
+            self._process = subprocess.Popen(
+                list(map(str, command)), stdin=other, stdout=other, stderr=errors, env=environment
+            )
         self.cable.connect(self._end)
 
     def power_cut(self) -> None:
