@@ -1,4 +1,4 @@
-"""Hours of a link that damages what it carries: the board's own link code and the bridge's session, in one process, faster than time."""
+"""Hours of a link that damages what it carries: the board's own link code and the bridge's session, in one process."""
 
 import random
 import sys

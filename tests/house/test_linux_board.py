@@ -1,6 +1,5 @@
 """The virtual board: the board's own code on this machine, its cable and its power."""
 
-import os
 import time
 
 import pytest
@@ -71,16 +70,16 @@ def test_it_is_a_board_whose_truth_is_known(board):
 def test_what_was_not_acknowledged_comes_again_over_another_port(board):
     host = Host(board)
     before = host.hear(2.2)
-    name = os.readlink(board.cable.link)
+    name = board.cable.link.readlink()
     board.cable.pull()
     assert not board.cable.link.exists()
     with pytest.raises(serial.SerialException):
         host.hear(0.5)
     board.cable.plug(renamed=True)
-    assert os.readlink(board.cable.link) != name
+    assert board.cable.link.readlink() != name
     host = Host(board)
     host.acknowledge(board, 0, resume=1)
-    again = dict((seq, reading) for seq, reading in host.hear(0.6) if seq)
+    again = {seq: reading for seq, reading in host.hear(0.6) if seq}
     kept = {seq: reading for seq, reading in before if seq}
     assert kept and {seq: again.get(seq) for seq in kept} == kept
 
