@@ -15,6 +15,11 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
+
+from fluksometer.adapters.serial_link import USB_MICROPYTHON, USB_VENDOR
+
 
 class BridgeForks:
     """The side that asks."""
@@ -61,9 +66,24 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def boards_on_usb(sites: Path) -> list[ListPortInfo]:
+    """The virtual boards that are plugged in, as list_ports.comports() would show them: links usb-SERIAL in the sites' folders."""
+    found = []
+    for link in sorted(sites.glob("*/usb-*")):
+        try:
+            info = ListPortInfo(str(link.readlink()), skip_link_detection=True)
+        except OSError:  # just pulled
+            continue
+        info.vid, info.pid, info.serial_number = USB_VENDOR, USB_MICROPYTHON, link.name.removeprefix("usb-")
+        found.append(info)
+    return found
+
+
 def _run(config: str, log: str) -> None:
     # In the child.
     from fluksometer import run_command
+
+    list_ports.comports = lambda: boards_on_usb(Path(config).parent.parent)
 
     for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)

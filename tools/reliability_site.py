@@ -22,7 +22,7 @@ _CONFIG = """\
 [device]
 state = "state"
 [board]
-port = "{port}"
+port = "usb:{usb_serial}"
 [mqtt]
 broker = "127.0.0.1"
 port = {mqtt_port}
@@ -40,7 +40,7 @@ class Site:
         self.board = LinuxBoard(folder, uid=uid, first_boot_id=1000 * uid + 1)
         self.broker = Broker(folder)
         self.config = folder / "meter.toml"
-        text = _CONFIG.format(port=self.board.cable.link, mqtt_port=self.broker.port)
+        text = _CONFIG.format(usb_serial=self.board.usb_serial, mqtt_port=self.broker.port)
         self.config.write_text(text + ("[p1]\n" if p1 else "") + "".join(_sensors()))
         if p1:
             shutil.copy(TELEGRAM, folder / "telegram")

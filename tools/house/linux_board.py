@@ -24,7 +24,8 @@ class LinuxBoard:
         self.folder = folder
         self.uid = uid
         self.boot_id = first_boot_id - 1
-        self.cable = Cable(folder / "port")
+        self.usb_serial = uid.to_bytes(8, "little").hex()  # as MicroPython shows a chip's unique id
+        self.cable = Cable(folder / f"usb-{self.usb_serial}")
         self._end: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
