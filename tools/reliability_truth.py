@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 
 from board_world import CHARGE_PER_STEP, CLAMP_PORTS, PULSES_PER_KS, WINDOW_US, pulses_until, steps_rms
@@ -177,18 +176,20 @@ def _judge_windows(
 def _judge_energy(
     verdict: Verdict, port: int, boots: list[Boot], counter: dict[int, float], seen: dict[int, int]
 ) -> None:
-    charge = sum(
-        steps[CLAMP_PORTS.index(port)] * CHARGE_PER_STEP
-        for boot in boots
-        for t_us, steps in boot.windows
-        if boot.cut_us is None or t_us <= seen.get(boot.boot_id, 0)
-    )
-    true_wh = int(Fraction(charge) * UWH_PER_CHARGE / 1_000_000)
+    # Of a boot whose power was cut: up to its last window that was heard of, or more, if its flash had kept it.
+    least = most = 0
+    for boot in boots:
+        for t_us, steps in boot.windows:
+            charge = steps[CLAMP_PORTS.index(port)] * CHARGE_PER_STEP
+            most += charge
+            least += charge if boot.cut_us is None or t_us <= seen.get(boot.boot_id, 0) else 0
+    least_wh, most_wh = (int(charge * UWH_PER_CHARGE / 1_000_000) for charge in (least, most))
     total_wh = int(max(counter.values(), default=0))
-    verdict.wh += true_wh
-    verdict.wh_wrong += abs(total_wh - true_wh)
-    if total_wh != true_wh:
-        verdict.notes.append(f"port {port}: {total_wh} Wh of {true_wh}")
+    wrong = max(least_wh - total_wh, total_wh - most_wh, 0)
+    verdict.wh += most_wh
+    verdict.wh_wrong += wrong
+    if wrong:
+        verdict.notes.append(f"port {port}: {total_wh} Wh of {least_wh} to {most_wh}")
 
 
 def _judge_pulses(
