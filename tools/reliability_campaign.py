@@ -28,6 +28,7 @@ class Course:
     plan: list[str]
     back_s: dict[str, list[float]]
     not_awaited: int = 0
+    doubles: int = 0
     verdict: Verdict | None = None
     failure: str = ""
 
@@ -77,7 +78,7 @@ class Campaign:
                 if self._done % 100 == 0:
                     self._say(f"{self._done} of {self._all} faults")
             site.settle()
-            course.not_awaited, course.verdict = site.not_awaited, site.verdict()
+            course.not_awaited, course.doubles, course.verdict = site.not_awaited, site.doubles, site.verdict()
         except Exception:
             course.failure = traceback.format_exc()
         finally:
@@ -97,6 +98,8 @@ def figures(courses: list[Course], say: Callable[[str], None]) -> Iterator[Figur
         if back_s:
             yield Figure(metric=f"{kind}_back_median", value=back_s[len(back_s) // 2], unit="s")
             yield Figure(metric=f"{kind}_back_longest", value=back_s[-1], unit="s", limit=MOST_BACK_S)
+    yield Figure(metric="hurried", value=sum(course.not_awaited for course in courses), unit="faults")
+    yield Figure(metric="doubles", value=sum(course.doubles for course in courses), unit="faults")
     verdicts = {course.name: course.verdict for course in courses if course.verdict}
     for name, verdict in verdicts.items():
         for note in verdict.notes:

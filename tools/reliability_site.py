@@ -16,6 +16,7 @@ TELEGRAM = Path(__file__).resolve().parent.parent / "tests/vectors/p1/dsmr5-thre
 KINDS = ("bridge", "cable", "broker", "power")
 _BACK_S = 30.0  # longer than this nobody waits
 _HURRY = 0.25  # share of the faults that do not wait until the one before is over
+_DOUBLE = 0.2  # share of the outages of cable and broker in which the bridge is killed too
 _SETTLED_S = 3.0
 
 _CONFIG = """\
@@ -36,7 +37,7 @@ class Site:
         self.folder, self._forks, self._rng = folder, forks, rng
         folder.mkdir()
         self.back_s: dict[str, list[float]] = {kind: [] for kind in KINDS}  # from mended to the next reading
-        self.not_awaited = 0
+        self.not_awaited = self.doubles = 0
         self.board = LinuxBoard(folder, uid=uid, first_boot_id=1000 * uid + 1)
         self.broker = Broker(folder)
         self.config = folder / "meter.toml"
@@ -71,15 +72,23 @@ class Site:
 
     def _pull(self) -> None:
         self.board.cable.pull()
-        time.sleep(self._rng.uniform(0.02, 0.5))
+        self._outage()
         self.board.cable.plug(renamed=self._rng.random() < 0.5)
 
     def _stop_broker(self) -> None:
         # What a broker has acknowledged and its subscriber has not got dies with it: that loss would be the broker's.
         wait_until(lambda: self.subscriber.connected, "the subscriber")
         self.broker.stop(self._rng.choice((signal.SIGTERM, signal.SIGKILL)))
-        time.sleep(self._rng.uniform(0.02, 0.5))
+        self._outage()
         self.broker.start()
+
+    def _outage(self) -> None:
+        # In some of them the bridge dies as well.
+        time.sleep(self._rng.uniform(0.02, 0.5))
+        if self._rng.random() < _DOUBLE:
+            self.doubles += 1
+            self._kill()
+            time.sleep(self._rng.uniform(0.02, 0.5))
 
     def _cut(self) -> None:
         self.board.power_cut()
