@@ -115,7 +115,7 @@ class _Board:
     def say_hello(self) -> None:
         """As board.py."""
         head = (wire.WIRE_VERSION, 0, 1, 0, 1, 25, 0, 1, 1, _BOOT_ID, 1)
-        self.link.send(HELLO.kind, HELLO.pack(*head, *self._settings, 0, 0, self.t_us, "noise"))
+        self.link.send_hello(lambda: HELLO.pack(*head, *self._settings, 0, 0, self.t_us, "noise"))
 
     def second(self, number: int, rng: random.Random) -> None:
         """The records of a second."""

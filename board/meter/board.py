@@ -111,23 +111,23 @@ class Board:
 
     def _send_hello(self):
         self._send_windows()  # what is closed was measured before
+        self._link.send_hello(self._hello)
+
+    def _hello(self):
         settings, identity = self._settings, self._identity
-        self._link.send(
-            HELLO.kind,
-            HELLO.pack(
-                WIRE_VERSION,
-                *identity["firmware"],
-                *identity["micropython"],
-                identity["chip"],
-                identity["reset_cause"],
-                identity["boot_id"],
-                identity["uid"],
-                *settings.values,
-                self._calibration.table_crc,
-                self._calibration.crc,
-                self._clock.now_us(),
-                identity["model"],
-            ),
+        return HELLO.pack(
+            WIRE_VERSION,
+            *identity["firmware"],
+            *identity["micropython"],
+            identity["chip"],
+            identity["reset_cause"],
+            identity["boot_id"],
+            identity["uid"],
+            *settings.values,
+            self._calibration.table_crc,
+            self._calibration.crc,
+            self._clock.now_us(),
+            identity["model"],
         )
 
     def _handle(self, kind, payload):

@@ -24,8 +24,8 @@ class HostLink:
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
         self.kept = kept
-        self._queue = []  # frames of passing records
-        self._hellos = 0  # of them, in front
+        self._queue = []  # frames of passing records; of a hello what makes it
+        self._hellos = 0  # in front
         self._passed = False  # the last frame was a passing one
         self._frame = None  # that is on its way out
         self._at = 0  # bytes of it that have left
@@ -51,12 +51,16 @@ class HostLink:
 
     def send(self, kind, payload):
         """Queue a passing record; never waits. Not for interrupts or timers: it allocates."""
-        frame = to_host(seal(kind, 0, payload, self.kept.newest))
-        if kind == HELLO.kind:  # the host waits for it: before all others
-            self._queue.insert(self._hellos, frame)
-            self._hellos += 1
-        else:
-            self._queue.append(frame)
+        self._queue.append(to_host(seal(kind, 0, payload, self.kept.newest)))
+        self._queued()
+
+    def send_hello(self, make):
+        """Queue a hello, before all others. make() -> its payload is called when it leaves: the host sets its clock by it."""
+        self._queue.insert(self._hellos, make)
+        self._hellos += 1
+        self._queued()
+
+    def _queued(self):
         if len(self._queue) > _QUEUE_MAX:
             self._drop()
         self._waiting.set()
@@ -114,6 +118,8 @@ class HostLink:
         return self._frame
 
     def _write_piece(self):
+        if callable(self._frame):
+            self._frame = to_host(seal(HELLO.kind, 0, self._frame(), self.kept.newest))
         piece = memoryview(self._frame)[self._at : self._at + (1 if self._careful else _PIECE)]
         began = self._ticks_ms()
         taken = self._write(piece) or 0

@@ -92,11 +92,29 @@ def test_hellos_go_before_all_others_and_in_their_order():
     for index in range(3):
         rig.link.keep(_kept(index))
         rig.link.send(PASSING, b"passing")
-    rig.link.send(HELLO.kind, b"former")
-    rig.link.send(HELLO.kind, b"latter")
+    rig.link.send_hello(lambda: b"former")
+    rig.link.send_hello(lambda: b"latter")
     rig.run()
     assert [record[3] for record in rig.received()[0]][:2] == [b"former", b"latter"]
     assert len(rig.received()[0]) == 8
+
+
+def test_a_hello_that_had_to_wait_tells_of_the_moment_at_which_it_leaves():
+    rig, made = _Rig(), []
+    rig.console.room = 0
+    rig.link.send_hello(lambda: b"hello %d %d" % (rig.ticks.now, made.append(0) or 0))
+    rig.link.keep(_kept(0))
+
+    async def an_hour():
+        await asyncio.sleep_ms(30)
+        rig.link.keep(_kept(1))
+        rig.ticks.now = 3600
+        rig.console.room = 1 << 30
+
+    rig.run(meanwhile=an_hour)
+    records = rig.received()[0]
+    assert records[0] == (HELLO.kind, 0, 2, b"hello 3600 0") and made == [0]
+    assert [record[1] for record in records] == [0, 1, 2]
 
 
 def test_what_an_earlier_boot_has_left_comes_first():
@@ -116,7 +134,7 @@ def test_a_host_that_does_not_read_loses_the_oldest_passing_ones_and_every_loss_
     for index in range(100):
         rig.link.send(PASSING, bytes([index]))
         rig.link.keep(_kept(index))
-    rig.link.send(HELLO.kind, b"hello")
+    rig.link.send_hello(lambda: b"hello")
     rig.console.room = 1 << 30
     rig.run()
     records, dropped = rig.received()
