@@ -194,7 +194,16 @@ def test_an_id_can_be_given():
         ),
         (sensor(port=1, function='"a"', id='"X"'), ["sensor[0].id: 'X' is not allowed: 32 lower-case hex digits"]),
         (LEAST + "[board]\nrate_hz = 99", ["board.rate_hz: 99 is not allowed: 100 to 100000"]),
-        (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: 1 to 1024 characters"]),
+        *[
+            (
+                LEAST + f'[board]\nport = "{port}"',
+                [
+                    f"board.port: {port!r} is not allowed: 'auto', a path as '/dev/ttyACM0', or 'usb:' and the board's "
+                    "USB serial number, as 'usb:e66141040396962a'"
+                ],
+            )
+            for port in ("", "usb:", "usb:/dev/ttyACM0")
+        ],
         (LEAST + "[mqtt]\nport = 0", ["mqtt.port: 0 is not allowed: 1 to 65535"]),
         (
             LEAST + '[mqtt]\nbroker = "mqtt://x"',
@@ -350,3 +359,8 @@ def test_the_heartbeat_follows_a_pulse_port_that_counts():
 def test_faults_of_radio_and_panel(text, fault):
     (found,) = faults(LEAST + text)
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize("port", ["auto", "/dev/ttyACM0", "usb:e66141040396962a", "usb:E661", "automatic"])
+def test_a_board_is_named_by_path_or_serial_number(port):
+    assert parse(LEAST + f'[board]\nport = "{port}"').board.port == port
