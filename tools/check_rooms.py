@@ -40,7 +40,7 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks"},
+    {"desks", "intake", "keeper"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]

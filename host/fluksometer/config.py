@@ -58,6 +58,7 @@ class DeviceTable(Table):
 
     name: _Name = "fluksometer"
     state: _Text | None = None  # directory; None: the user's state directory
+    ledger_mb: Annotated[int, AfterValidator(within(16, 1_000_000))] = 1000  # what totals and unsent readings may take
 
 
 class BoardTable(Table):

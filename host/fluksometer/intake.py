@@ -52,7 +52,9 @@ class Latency:
 class Intake:
     """Owns all that is counted. Its state survives the bridge; a record that comes once more changes nothing."""
 
-    def __init__(self, sensors: Sequence[Sensor], calibrator: Calibrator, told: ToldBook, desks: Sequence[Desk]) -> None:
+    def __init__(
+        self, sensors: Sequence[Sensor], calibrator: Calibrator, told: ToldBook, desks: Sequence[Desk]
+    ) -> None:
         self.bank = SensorBank(sensors)
         self.latency = Latency()
         self.recalibrated = False  # something was learned of a clamp since somebody set this to False
@@ -77,8 +79,14 @@ class Intake:
 
     def restore(self, states: Mapping[str, Any]) -> None:
         """Go on where state() was."""
-        for part in (self.bank, self._told, *self._desks):
-            part.restore(states)
+        self.bank.restore(states)
+        self._told.restore(states)
+        for desk in self._desks:
+            desk.restore(states)
+
+    def whole(self, hello: Hello | None) -> bool:
+        """Whether no moment is open, of which some records have come and others not yet."""
+        return hello is None or self.bank.whole(hello.pairs.bit_count())
 
     def recalibrate(self, hello: Hello) -> None:
         """The calibration that is known now counts."""

@@ -13,6 +13,7 @@ from fluksometer.errors import Failure
 from fluksometer.outbox import Outbox
 from fluksometer.storage.ledger import Ledger, LedgerFault
 
+LEDGER_FILE: Final = "ledger.db"
 COMMIT_EVERY_S: Final = 1.0
 """At most one write to the disk a second; what was not written yet, the board still has."""
 MOST_UNWRITTEN: Final = 50_000  # points that wait for the disk; from there on the board keeps its records for itself
@@ -91,18 +92,23 @@ class Keeper:
     def _tell(self, fault: LedgerFault | None) -> None:
         before, self.fault = self.fault, fault
         if fault and (before is None or before.condition != fault.condition):
-            _log.error("ledger", condition=fault.condition, reason=str(fault), note="readings go on, the board keeps its records")
+            _log.error(
+                "ledger",
+                condition=fault.condition,
+                reason=str(fault),
+                note="readings go on, the board keeps its records",
+            )
         if before and fault is None:
             _log.info("ledger", condition="ok")
 
 
-async def open_ledger(path: Path, limit_bytes: int, stop: asyncio.Event) -> Ledger | None:
-    """The ledger, as soon as its disk lets it be used; None when ``stop`` came first. Totals are in it, so nothing works without.
+async def open_ledger(path: Path, limit_bytes: int) -> Ledger:
+    """The ledger, as soon as its disk lets it be used: totals are in it, so nothing works without.
 
     Failure when waiting does not help.
     """
     told = ""
-    while not stop.is_set():
+    while True:
         try:
             return await asyncio.to_thread(Ledger.open, path, limit_bytes=limit_bytes)
         except LedgerFault as fault:
@@ -111,12 +117,7 @@ async def open_ledger(path: Path, limit_bytes: int, stop: asyncio.Event) -> Ledg
             if fault.condition != told:
                 _log.error("ledger", condition=fault.condition, reason=str(fault), note="nothing is read until then")
             told = fault.condition
-        try:
-            async with asyncio.timeout(_TRY_AGAIN_S):
-                await stop.wait()
-        except TimeoutError:
-            pass
-    return None
+        await asyncio.sleep(_TRY_AGAIN_S)
 
 
 def _text(value: object) -> str:

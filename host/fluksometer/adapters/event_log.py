@@ -30,6 +30,9 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.pulse_watch import PulseWatch
 from fluksometer.domain.readings import BoardLog, Hello
+from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.topics import decimal
+from fluksometer.domain.units import plain
 
 _FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED
 """Of a clamp; where it sees no mains its loads may just be off. A voltage without mains is an adapter that is not plugged in."""
@@ -163,3 +166,23 @@ def _printable(text: str) -> str:
 
 def _ports(mask: int) -> str:
     return ",".join(str(bit + 1) for bit in range(8) if mask >> bit & 1) or "none"
+
+
+def describe(sensor: Sensor) -> dict[str, object]:
+    """Fields of the line that names a configured sensor."""
+    fields: dict[str, object] = {
+        "function": sensor.function,
+        "port": sensor.port,
+        "kind": sensor.sensor_class.value,
+        "type": sensor.medium.value,
+        "id": sensor.sensor_id,
+    }
+    if not sensor.enabled:
+        return fields | {"enabled": False}
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return fields | {"adapter_v": plain(sensor.adapter_v)}
+    if sensor.sensor_class is SensorClass.ANALOG:
+        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
+        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
+    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -6,13 +6,16 @@ from typing import Literal
 from .topics import decimal
 
 
+Kind = Literal["gauge", "counter"]
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A value of one sensor at one second. On MQTT: ``[time_s,value,"unit"]`` on ``/sensor/<id>/<kind>``."""
 
     sensor_id: str  # 32 lower-case hex digits
     series: int  # of its counter: one more after each deliberate reset
-    kind: Literal["gauge", "counter"]
+    kind: Kind
     time_s: int  # UTC
     milli: int  # thousandths of the unit
     unit: str
