@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_ledger
 import bench_p1_board
 import bench_p1_host
 import native_through_cffi
@@ -220,6 +221,12 @@ def bench_p1(folder: Path, full: bool) -> None:
         judge("p1", figure)
 
 
+def bench_ledger_file(folder: Path, full: bool) -> None:
+    """The ledger: bytes and syncs of a commit, a backlog and its drain, an accelerated year."""
+    for figure in bench_ledger.figures(folder, full, say):
+        judge("ledger", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
@@ -227,6 +234,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "pulses": bench_pulses,
     "p1": bench_p1,
     "fuzz": bench_fuzz,
+    "ledger": bench_ledger_file,
 }
 
 
@@ -240,7 +248,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes",
+        "more seeds, 10^8 fuzzed bytes, 30 days of backlog",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from . import salvage, tables
 from .conditions import Condition, DamagedRow, LedgerFault, LedgerReport, fault_of
+from .salvage import beside
 from .tables import Contents
+from .wal import commits_lost
 
 _Result = TypeVar("_Result")
 _FileIds = tuple[tuple[int, int] | None, ...]
@@ -125,12 +127,21 @@ class LedgerFile:
             self._check(db, *ids)
         db.execute("PRAGMA journal_mode = WAL")
         contents = tables.read_contents(db)
+        self._look_for_lost_commits(db, contents)
         db.execute("BEGIN IMMEDIATE")  # finds out whether the file can be written, and makes the write-ahead log
         tables.write_head(db, contents.last_id, contents.position)
         db.execute("COMMIT")
         self._files = _file_ids(self.path)
         self._damaged = False
         return contents
+
+    def _look_for_lost_commits(self, db: sqlite3.Connection, contents: Contents) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):  # a full disk shows at the next write
+            _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            lost = commits_lost(beside(self.path, "-wal"), tables.PAGE_BYTES, max(0, frames))
+            if lost:
+                self._report("corrupt", f"the write-ahead log is damaged: the last {lost} commits are lost")
+                contents.last_id += salvage.IDS_SKIPPED
 
     def _connect(self) -> None:
         self._db = tables.connect(self.path, wal_bytes=self._wal_bytes)
@@ -176,7 +187,7 @@ class LedgerFile:
 def _file_ids(path: Path) -> _FileIds:
     """Device and inode of the file and of its write-ahead log; None: is not there."""
     ids: list[tuple[int, int] | None] = []
-    for name in (path, path.with_name(path.name + "-wal")):
+    for name in (path, beside(path, "-wal")):
         try:
             status = name.stat()
         except FileNotFoundError:
@@ -188,7 +199,7 @@ def _file_ids(path: Path) -> _FileIds:
 
 def _take_lock(path: Path) -> tuple[int, bool]:
     """(descriptor of the side file, was it made just now?). The kernel frees the lock with the process, however that ends."""
-    name = path.with_name(path.name + ".lock")
+    name = beside(path, ".lock")
     new = not name.exists()
     lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
