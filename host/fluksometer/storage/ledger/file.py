@@ -57,7 +57,7 @@ class LedgerFile:
         """
         with self._faults_named():
             if self._db is None and self.path.exists() and not self._damaged:
-                self._connect()
+                self._connect_again(kept)
             if self._db is None or self._damaged:
                 self._rebuild("corrupt" if self._damaged else "missing", "", kept)
             elif _file_ids(self.path) != self._files:
@@ -123,6 +123,8 @@ class LedgerFile:
         ids = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if ids == (0, 0) and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             tables.create(db)
+            if not self._new and not self.reports:
+                self._report("corrupt", "the file is empty: what was in it is lost, everything starts anew")
         else:
             self._check(db, *ids)
         db.execute("PRAGMA journal_mode = WAL")
@@ -143,10 +145,17 @@ class LedgerFile:
                 self._report("corrupt", f"the write-ahead log is damaged: the last {lost} commits are lost")
                 contents.last_id += salvage.IDS_SKIPPED
 
-    def _connect(self) -> None:
-        self._db = tables.connect(self.path, wal_bytes=self._wal_bytes)
-        self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        self._files = _file_ids(self.path)
+    def _connect_again(self, kept: Contents) -> None:
+        """After an error of the disk; what SQLite finds may be a commit further than what the caller was told."""
+        db = tables.connect(self.path, wal_bytes=self._wal_bytes)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            tables.write_contents(db, kept)
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            db.close()
+            raise
+        self._db, self._files = db, _file_ids(self.path)
 
     def _check(self, db: sqlite3.Connection, application_id: int, version: int) -> None:
         found = [row[0] for row in db.execute("PRAGMA quick_check(3)")]

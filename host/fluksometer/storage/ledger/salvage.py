@@ -30,11 +30,7 @@ def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | 
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(contextlib.closing(tables.connect(fresh)))
         tables.create(target)
-        if source is None and path.exists():
-            source = stack.enter_context(contextlib.closing(tables.connect(path)))
-        if source is not None and not _has_tables(source) and path.exists():
-            copy = stack.enter_context(_with_first_page_of(fresh, path))
-            source = stack.enter_context(contextlib.closing(tables.connect(copy)))
+        source = _source(stack, source, path, fresh)
         target.execute("BEGIN IMMEDIATE")
         losses: list[str] = []
         contents = _readable(source, losses)
@@ -43,10 +39,7 @@ def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | 
             contents, losses = kept, [loss for loss in losses if "readings" in loss]
         else:
             contents.last_id = max(contents.last_id, last_read, *contents.cursors.values(), 0) + IDS_SKIPPED
-        tables.write_channels(target, contents.channels)
-        tables.write_states(target, contents.states)
-        tables.write_cursors(target, contents.cursors)
-        tables.write_head(target, contents.last_id, contents.position)
+        tables.write_contents(target, contents)
         target.execute("COMMIT")
     return losses
 
@@ -69,6 +62,24 @@ def finish_swap(path: Path) -> bool:
         return False
     swap(path)
     return True
+
+
+def _source(
+    stack: contextlib.ExitStack, source: sqlite3.Connection | None, path: Path, fresh: Path
+) -> sqlite3.Connection | None:
+    """A connection that finds the tables: ``source``, or one to the file, or to a mended copy of it; None: there is none."""
+    if source is not None and _has_tables(source):
+        return source
+    if not path.exists():
+        return None
+    with contextlib.suppress(sqlite3.Error):
+        source = stack.enter_context(contextlib.closing(tables.connect(path)))
+        if _has_tables(source):
+            return source
+    with contextlib.suppress(sqlite3.Error):
+        copy = stack.enter_context(_with_first_page_of(fresh, path))
+        return stack.enter_context(contextlib.closing(tables.connect(copy)))
+    return None
 
 
 def _has_tables(source: sqlite3.Connection) -> bool:
