@@ -174,7 +174,7 @@ def year(folder: Path, count: int, say: Say) -> Iterator[Figure]:
     ledger.close()
     yield Figure(metric="year_commits", value=count, unit="commits")
     yield Figure(metric="year_largest_file", value=largest, unit="MB", limit=limit_bytes / 1e6)
-    yield Figure(metric="year_memory_growth", value=marks[-1][0] - marks[1][0], unit="MB", limit=2)
+    yield Figure(metric="year_memory_growth", value=marks[-1][0] - marks[1][0], unit="MB", limit=4)
     yield Figure(metric="year_handle_growth", value=marks[-1][1] - marks[0][1], unit="handles", limit=0)
     yield Figure(metric="year_unsent_told", value=unsent, unit="points")
 

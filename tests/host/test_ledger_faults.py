@@ -180,7 +180,7 @@ def test_a_truncated_file_and_one_of_garbage(tmp_path):
         (folder / "ledger.lock").touch()
         complete, _ = check_salvaged(folder, whole)
         assert not complete
-        assert size == 1 or (folder / "ledger.damaged-1").exists()
+        assert size in (1, len(before) - 1) or (folder / "ledger.damaged-1").exists()
 
 
 def test_a_changed_digit_in_a_total_is_not_believed(tmp_path):
@@ -202,7 +202,8 @@ def test_a_damaged_block_is_left_out_and_told(tmp_path):
     db.close()
     ledger = open_ledger(tmp_path)
     assert [one for one, _ in ledger.read(48, 12)] == [49, 50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 66]
-    assert "unsent readings are lost: block 60" in texts(ledger)
+    ledger.read(0, 1000)
+    assert texts(ledger).count("unsent readings are lost: block 60") == 1
 
 
 def test_damaged_under_a_running_bridge(tmp_path):

@@ -32,6 +32,7 @@ class LedgerFile:
         self._reader: sqlite3.Connection | None = None
         self._files: _FileIds = ()
         self._damaged = False
+        self._lost_blocks: set[int] = set()
         with self._faults_named():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock, self._new = _take_lock(path)
@@ -89,9 +90,11 @@ class LedgerFile:
             self._close_writer()
         os.close(self._lock)
 
-    def tell_lost_block(self, error: Exception) -> None:
-        """A block of points is unreadable: it was left out."""
-        self._report("corrupt", f"unsent readings are lost: {error}")
+    def tell_lost_block(self, last_id: int, error: Exception) -> None:
+        """A block of points is unreadable: it was left out. Told once."""
+        if last_id not in self._lost_blocks:
+            self._lost_blocks.add(last_id)
+            self._report("corrupt", f"unsent readings are lost: block {last_id}: {error}")
 
     def _report(self, condition: Condition, text: str) -> None:
         self.reports.append(LedgerReport(condition, f"{self.path}: {text}"))
@@ -170,9 +173,9 @@ class LedgerFile:
         """A fresh file of what can be read from the old one and of what is in memory, which is never older."""
         if not self.path.parent.is_dir():
             raise LedgerFault("missing", self.path)
+        losses = salvage.write_fresh(self.path, self._db, kept)
         with self._reading:
             self._close_reader()
-            losses = salvage.write_fresh(self.path, self._db, kept)
             self._close_writer()
             aside = salvage.swap(self.path)
         for text in ([why] if why else []) + losses + ([f"the damaged file is kept as {aside}"] if aside else []):

@@ -216,11 +216,11 @@ class Ledger:
             try:
                 return unpack(last_id, block, self._read_channels)
             except DamagedBlock as error:
-                self._file.tell_lost_block(error)
+                self._file.tell_lost_block(last_id, error)
                 break
             except KeyError as error:  # a channel that came since
                 if again:
-                    self._file.tell_lost_block(DamagedBlock(f"block {last_id}: there is no channel {error}"))
+                    self._file.tell_lost_block(last_id, error)
                 self._read_channels = tables.read_channels(db)
         return []
 
