@@ -24,6 +24,17 @@ def mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
+def fill(folder: Path) -> None:
+    """Not a byte more goes on this disk."""
+    with (folder / "filler").open("wb", buffering=0) as filler:
+        for size in (4096, 1):
+            try:
+                while filler.write(b"x" * size) == size:
+                    pass
+            except OSError:
+                pass
+
+
 def full(folder: Path) -> None:
     """The disk fills up while the bridge runs, twice; then a restart on a full disk."""
     mount("-t", "tmpfs", "-o", "size=400k", "none", str(folder))
@@ -31,13 +42,7 @@ def full(folder: Path) -> None:
     ledger.commit(cursors={"mqtt": 0})
     number = 0
     for _ in range(2):
-        with (folder / "filler").open("wb", buffering=0) as filler:
-            for size in (4096, 1):
-                try:
-                    while filler.write(b"x" * size) == size:
-                        pass
-                except OSError:
-                    pass
+        fill(folder)
         while not (fault := condition_of(ledger, number + 1)):
             number += 1
         assert fault == "full", fault
@@ -50,6 +55,15 @@ def full(folder: Path) -> None:
             assert condition_of(ledger, number + 1) == ""
             number += 1
     ledger.close()
+    fill(folder)
+    for _ in range(2):
+        try:
+            open_ledger(folder, 1 << 20)
+        except LedgerFault as fault:
+            assert fault.condition == "full", fault
+        else:
+            raise AssertionError("opened on a full disk")
+    (folder / "filler").unlink()
     ledger = open_ledger(folder, 1 << 20)
     assert number_of(ledger) == number
     check_points(ledger, 1, number)

@@ -117,7 +117,7 @@ class LedgerFile:
             except sqlite3.Error:
                 self._close_writer()
             # A connection does not recover from these by itself: the next call opens the file again.
-            if isinstance(error, sqlite3.Error) and fault_of(error, self.path).condition in ("failing", "read-only"):
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
                 self._close_writer()
             raise
 
