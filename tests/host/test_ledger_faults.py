@@ -303,3 +303,24 @@ def test_a_persons_open_transaction_is_told_and_outlived(tmp_path, monkeypatch):
     person.execute("ROLLBACK")
     commit_second(ledger, SECONDS + 1)
     check_points(ledger, 1, SECONDS + 1)
+
+
+def test_deleted_while_the_disk_gave_errors_tells_what_is_lost(tmp_path):
+    ledger = filled(tmp_path)
+    ledger._file._close_writer()  # as after an error of the disk
+    for one in ("ledger", "ledger-wal"):
+        (tmp_path / one).unlink(missing_ok=True)
+    commit_second(ledger, SECONDS + 1)
+    assert "unsent readings are lost" in texts(ledger)
+    assert number_of(ledger) == SECONDS + 1
+    check_points(ledger, SECONDS + 1, SECONDS + 1)
+
+
+def test_a_closed_ledger_writes_no_more(tmp_path):
+    ledger = filled(tmp_path)
+    ledger.close()
+    ledger.close()
+    with pytest.raises(ValueError, match="closed"):
+        commit_second(ledger, SECONDS + 1)
+    with pytest.raises(ValueError, match="closed"):
+        ledger.read(0, 1)

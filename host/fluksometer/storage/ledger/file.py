@@ -56,6 +56,7 @@ class LedgerFile:
 
         ``kept``: what must be in the file; written anew when the file is gone or damaged.
         """
+        self._refuse_when_closed()
         with self._faults_named():
             if self._db is None and self.path.exists() and not self._damaged:
                 self._connect_again(kept)
@@ -74,6 +75,7 @@ class LedgerFile:
     def query(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """``work`` on the reader's connection; from any thread. Raises LedgerFault."""
         with self._reading, self._faults_named():
+            self._refuse_when_closed()
             try:
                 if self._reader is None:
                     self._reader = tables.connect(self.path, reader=True)
@@ -88,13 +90,19 @@ class LedgerFile:
         with self._reading:
             self._close_reader()
             self._close_writer()
-        os.close(self._lock)
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
     def tell_lost_block(self, last_id: int, error: Exception) -> None:
         """A block of points is unreadable: it was left out. Told once."""
         if last_id not in self._lost_blocks:
             self._lost_blocks.add(last_id)
             self._report("corrupt", f"unsent readings are lost: block {last_id}: {error}")
+
+    def _refuse_when_closed(self) -> None:
+        if self._lock < 0:
+            raise ValueError("the ledger is closed: another bridge may have it")
 
     def _report(self, condition: Condition, text: str) -> None:
         self.reports.append(LedgerReport(condition, f"{self.path}: {text}"))

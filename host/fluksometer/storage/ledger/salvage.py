@@ -32,11 +32,13 @@ def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | 
         tables.create(target)
         source = _source(stack, source, path, fresh)
         target.execute("BEGIN IMMEDIATE")
-        losses: list[str] = []
+        losses: list[str] = (
+            [] if source else ["outbox: the unsent readings are lost: there is no file to read them from"]
+        )
         contents = _readable(source, losses)
         last_read = _carry_points(source, target, kept or contents, losses)
         if kept is not None:
-            contents, losses = kept, [loss for loss in losses if "readings" in loss]
+            contents, losses = kept, [loss for loss in losses if loss.startswith("outbox")]
         else:
             contents.last_id = max(contents.last_id, last_read, *contents.cursors.values(), 0) + IDS_SKIPPED
         tables.write_contents(target, contents)
