@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_drain
+import bench_ledger
 import bench_p1_board
 import bench_p1_host
 import native_through_cffi
@@ -226,6 +227,10 @@ def bench_backlog(folder: Path, full: bool) -> None:
     """A backlog of readings to the brokers, behind the cursor."""
     for figure in bench_drain.figures(folder, full):
         judge("drain", figure)
+def bench_ledger_file(folder: Path, full: bool) -> None:
+    """The ledger: bytes and syncs of a commit, a backlog and its drain, an accelerated year."""
+    for figure in bench_ledger.figures(folder, full, say):
+        judge("ledger", figure)
 
 
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
@@ -236,6 +241,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "p1": bench_p1,
     "fuzz": bench_fuzz,
     "drain": bench_backlog,
+    "ledger": bench_ledger_file,
 }
 
 
@@ -249,7 +255,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes, a backlog of 30 days",
+        "more seeds, 10^8 fuzzed bytes, 30 days of backlog",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -113,10 +113,7 @@ class Ledger:
         """
         unsent: dict[str, int] = {}
         with self._writing:
-            while self._file.run(tables.used_bytes, self._kept) > self._file.most_used_bytes:
-                dropped = self._file.run(self._drop_oldest, self._kept)
-                if not dropped:
-                    break
+            while dropped := self._file.run(self._drop_oldest, self._kept):
                 for sink, at in self._kept.cursors.items():
                     missed = sum(max(0, min(count, last_id - at)) for last_id, count in dropped)
                     unsent[sink] = unsent.get(sink, 0) + missed
@@ -181,13 +178,22 @@ class Ledger:
         return then
 
     def _drop_oldest(self, db: sqlite3.Connection) -> list[tuple[int, int]]:
-        """(id, number of points) of the blocks that are gone."""
-        oldest = tables.read_blocks(db, 0, _DROPPED_AT_ONCE)
+        """One step of trim; (id, number of points) of the blocks that are gone."""
+        most = self._file.most_used_bytes
+        excess = tables.used_bytes(db) - most
+        if excess <= 0:
+            return []
+        oldest, total = [], 0
+        for last_id, block in tables.read_blocks(db, 0, _DROPPED_AT_ONCE):
+            oldest.append((last_id, count_points(block)))
+            total += len(block)
+            if total > excess + most // 64:  # a little more, so that it is not done again at once
+                break
         if oldest:
             db.execute("BEGIN IMMEDIATE")
             tables.drop_blocks(db, oldest[-1][0], len(oldest))
             db.execute("COMMIT")
-        return [(last_id, count_points(block)) for last_id, block in oldest]
+        return oldest
 
     def _points_after(self, db: sqlite3.Connection, after_id: int, limit: int) -> list[tuple[int, Point]]:
         found: list[tuple[int, Point]] = []
@@ -210,11 +216,11 @@ class Ledger:
             try:
                 return unpack(last_id, block, self._read_channels)
             except DamagedBlock as error:
-                self._file.tell_lost_block(error)
+                self._file.tell_lost_block(last_id, error)
                 break
             except KeyError as error:  # a channel that came since
                 if again:
-                    self._file.tell_lost_block(DamagedBlock(f"block {last_id}: there is no channel {error}"))
+                    self._file.tell_lost_block(last_id, error)
                 self._read_channels = tables.read_channels(db)
         return []
 
