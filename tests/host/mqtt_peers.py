@@ -100,7 +100,7 @@ class Subscriber:
         self.count += 1
 
     def firsts(self):
-        """By topic the values in the order in which they came first, [second, value, unit]; a second with two values is an error."""
+        """By topic the readings in the order in which they came first; a second with two values is an error."""
         found = {}
         for topic, readings in self.heard.items():
             seen = {}
