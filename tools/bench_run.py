@@ -102,7 +102,8 @@ def firmware_board(folder: Path, flash: Path, rate_hz: int) -> EmulatedPico:
     shutil.copy(flash, own)
     pico = EmulatedPico(image(), parse_toml(HOUSE, House, source="house"), flash=own)
     pico.run_for(3.0)
-    pico.console.send(wire.settings_line(0, BoardSettings(rate_hz=rate_hz, clamp_ports=0b00111, pulse_ports=0b11000)))
+    layout, values = wire.settings(BoardSettings(rate_hz=rate_hz, clamp_ports=0b00111, pulse_ports=0b11000))
+    pico.console.send(wire.line(0, layout, *values))
     pico.run_for(2.0)
     pico.console.written.clear()
     return pico

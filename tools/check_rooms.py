@@ -45,6 +45,8 @@ HOST_LAYERS = [
     {"cli", "commands", "__main__"},
 ]
 SIDES = {"adapters", "storage", "web"}  # modules of these rooms know nothing of each other
+FORBIDDEN = {"adapters": {"storage"}, "web": {"storage"}}  # what they store goes through the service
+STORAGE_KNOWS = {"domain", "errors", "storage"}
 PURE = {
     "shared": set(),
     "domain": {"asyncio", "logging", "socket", "threading", "time", "os", "serial", "paho", "structlog"},
@@ -109,7 +111,9 @@ def _host_import_faults(where: str, parts: tuple[str, ...], own: int, name: str)
     elif top == "fluksometer" and len(name.split(".")) > 1:
         target = name.split(".")[1]
         layer = layer_of(target)
-        if layer is not None and layer > own:
+        if target in FORBIDDEN.get(parts[0], set()) or (parts[0] == "storage" and target not in STORAGE_KNOWS):
+            yield f"{where}: {parts[0]} may not import {name}"
+        elif layer is not None and layer > own:
             yield f"{where}: {parts[0]} may not import {name}: arrows point inwards"
         elif target == parts[0] and target in SIDES and name.split(".")[2:3] != list(parts[1:2]) and len(parts) > 1:
             yield f"{where}: modules of {target} may not import each other: {name}"

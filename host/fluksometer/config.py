@@ -42,6 +42,17 @@ _Listen = Annotated[str, AfterValidator(that(is_ipv4, "an IPv4 address, as '127.
 _Text = Annotated[str, AfterValidator(matching(re.compile(r"[^\0]{1,1024}"), "1 to 1024 characters"))]
 
 
+_BoardPort = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            re.compile(r"auto|usb:[0-9A-Za-z._-]{1,64}|(?!auto$|usb:)[^\0]{1,1024}"),
+            "'auto', a path as '/dev/ttyACM0', or 'usb:' and the board's USB serial number, as 'usb:e66141040396962a'",
+        )
+    ),
+]
+
+
 class DeviceTable(Table):
     """``[device]``: who this Fluksometer is."""
 
@@ -52,7 +63,7 @@ class DeviceTable(Table):
 class BoardTable(Table):
     """``[board]``: the sensor board and how it measures."""
 
-    port: _Text = "auto"
+    port: _BoardPort = "auto"
     rate_hz: Annotated[int, AfterValidator(within(100, 100_000))] = 20_000
     model: Annotated[str, AfterValidator(one_of(*MODELS))] = DEFAULT_MODEL
     linearity: _Text = "chip"  # "chip": the chip's default table; "none"; or the file of a table

@@ -2,27 +2,29 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields
 
 from fluksometer.domain import wire
 from fluksometer.domain.board_calibration import BoardCalibration
+from fluksometer.domain.board_wishes import Wishes
 from fluksometer.domain.desk import Ask
+from fluksometer.domain.kept_order import KeptOrder, Verdict, judge
 from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
     BoardSaidHello,
     BoardSilent,
+    EarlierCame,
     Event,
     FramesDropped,
     HealthReported,
     LinkCounts,
     PairClosed,
+    Position,
     PulsesCounted,
     RawCame,
     RecordRefused,
-    RecordsMissed,
+    RecordsLacking,
     SequenceBroke,
-    SettingsRefused,
     TerminalSpoke,
     TextSeen,
     UnknownKind,
@@ -39,18 +41,15 @@ from fluksometer.domain.readings import (
     PairWindow,
     PulseCount,
     RawCodes,
+    Reading,
 )
+from fluksometer.shared.records import GREET
 
-GREET_EVERY_S = 2.0
-ANSWER_S = 2.0  # the board answers settings or a calibration with a hello well within this
-TABLE_ANSWER_S = 6.0  # ... and a linearity table, which has 7 kB
-TRIES = 3
+GREET_EVERY_S = 1.0
 QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
 SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
-RESTART_FELL_US = 10_000_000  # a record stamped so long before others that came earlier is of another boot
-CLOCK_FELL_US = 1_000_000  # records may be stamped a little before one that was sent earlier, but not by so much
+_MOST_LINES = 64  # that wait to be sent
 _SEQ_MOD = 1 << 32
-_SETTINGS, _CALIBRATION, _TABLE, _CONTENT = range(4)  # what the board lacks
 
 
 class LinkSession:
@@ -58,31 +57,31 @@ class LinkSession:
 
     Call open() when the link is there, close() when it is gone, feed() with what came, tick() when next_deadline_s()
     has passed, and send what data_to_send() answers.
-    Records that come before a hello are held out: without boot id and rate nobody knows what they mean.
+    Records that come before a hello are held out: without boot id nobody knows what they mean. Kept records are taken in
+    their order, none twice and none left out (docs/wire.md, "Kept records and their acknowledgement").
     """
 
     def __init__(
         self,
         wanted: BoardSettings,
         calibration_of: Callable[[Hello], BoardCalibration] = lambda _hello: BoardCalibration(),
+        position: Position | None = None,
     ) -> None:
-        self.wanted = wanted
-        self._calibration_of = calibration_of
+        """``position``: up to where the kept records of a board are stored already, from an earlier run."""
+        self._wishes = Wishes(wanted, calibration_of, self.send)
         self.hello: Hello | None = None
         self.counts = LinkCounts()
         self._deframer = wire.make_deframer()
         self._outgoing: deque[bytes] = deque()
         self._sent_lines: deque[str] = deque(maxlen=8)  # a board at its prompt echoes them
         self._next_seq = 0
-        self._boot_id: int | None = None
-        self._latest_t_us = 0  # the board's clock, as far as it was seen in this boot
+        self._order = KeptOrder(position)
+        self._hold = False
+        self._acknowledged = 0  # of the present boot, since its last hello
+        self._vouched = False  # a hello has just told the boot: what looks odd behind it is of this boot none the less
         self._joining = True  # the first bytes of an opened link may be the rest of a frame
-        self._expected_seq: int | None = None
+        self._greeted_s = -GREET_EVERY_S
         self._greet_at_s: float | None = None
-        self._wish_at_s: float | None = None  # ask again when no hello came until then
-        self._wish_tries = 0
-        self._wish_stage = _SETTINGS  # of the last ask
-        self._wish_why = ""  # what is wrong with the answer to it
         self._quiet_at_s: float | None = None
         self._silent_at_s: float | None = None
         self._prompt_seen = False
@@ -92,7 +91,7 @@ class LinkSession:
         """The link has just been opened: whatever was half received is gone, and the board has to say hello."""
         self._deframer = wire.make_deframer()
         self._outgoing.clear()
-        self._forget_wish()
+        self._wishes.forget()
         self._quiet_at_s, self._silent_at_s = None, now_s + SILENT_S
         self._prompt_seen = self._wire_differs = False
         self._joining = True
@@ -101,8 +100,13 @@ class LinkSession:
     def close(self) -> None:
         """The link is gone: nothing is asked, nobody is there and nobody is called silent until it is open again."""
         self.hello = None
-        self._greet_at_s = self._wish_at_s = self._quiet_at_s = self._silent_at_s = None
+        self._greet_at_s = self._wishes.at_s = self._quiet_at_s = self._silent_at_s = None
         self._outgoing.clear()
+
+    @property
+    def wanted(self) -> BoardSettings:
+        """The settings that the board is asked for."""
+        return self._wishes.wanted
 
     def send(self, ask: Ask) -> None:
         """Send the board a record; nothing while it is not known which board that is."""
@@ -114,17 +118,16 @@ class LinkSession:
         """The calibration has changed: give the board the new one, also a board that refused what it was asked before."""
         if self.hello is None:
             return []
-        if self._wish_at_s is None:
-            self._forget_wish()
-        return self._wish(self.hello, now_s)
+        return self._wishes.changed(self.hello, now_s)
 
     def feed(self, data: bytes, now_s: float) -> list[Event]:
         """Bytes from the board, cut anywhere. Never raises, whatever they are."""
         events: list[Event] = []
         records = self._join(data) if self._joining else self._deframer.push(data)
-        for kind, seq, _prev, payload in records:
+        for kind, seq, prev, payload in records:
             self._silent_at_s, self._prompt_seen = now_s + SILENT_S, False
-            events += self._take_record(kind, seq, payload, now_s)
+            events += self._take_record(kind, seq, prev, payload, now_s)
+        self._ask_for_kept(now_s)
         if self._deframer.dropped:
             self.counts.dropped += self._deframer.dropped
             events.append(FramesDropped(self._deframer.dropped))
@@ -141,8 +144,9 @@ class LinkSession:
             events += self._take_text()
         if _due(self._greet_at_s, now_s):
             self._ask_hello(now_s)
-        if _due(self._wish_at_s, now_s) and self.hello:
-            events += self._ask(self.hello, now_s)
+        if _due(self._wishes.at_s, now_s) and self.hello:
+            events += self._wishes.ask(self.hello, now_s)
+        self._ask_for_kept(now_s)
         if _due(self._silent_at_s, now_s):
             self._silent_at_s = None
             events.append(BoardAtPrompt() if self._prompt_seen else BoardSilent(SILENT_S))
@@ -156,7 +160,8 @@ class LinkSession:
 
     def next_deadline_s(self) -> float | None:
         """When tick() wants to be called; None: only after the next bytes."""
-        times = (self._greet_at_s, self._wish_at_s, self._quiet_at_s, self._silent_at_s)
+        ask_at_s = None if self.hello is None or self.hold else self._order.ask_at_s
+        times = (self._greet_at_s, self._wishes.at_s, self._quiet_at_s, self._silent_at_s, ask_at_s)
         return min((time_s for time_s in times if time_s is not None), default=None)
 
     # --- records ---
@@ -173,165 +178,188 @@ class LinkSession:
             self._deframer.take_text()
         return records + self._deframer.push(data[end:])
 
-    def _take_record(self, kind: int, seq: int, payload: bytes, now_s: float) -> list[Event]:
+    def _take_record(self, kind: int, seq: int, prev: int, payload: bytes, now_s: float) -> list[Event]:
         if kind == wire.HELLO_KIND:
-            return self._take_hello(seq, payload, now_s)
+            return self._take_hello(prev, payload, now_s)
         if self.hello is None:
             self.counts.held_out += 1
             return []
-        missed = self._missed_before(seq)
-        if missed is None:
-            return self._out_of_order(seq, now_s)
-        events: list[Event] = [RecordsMissed(missed)] if missed else []
-        return events + self._decode(kind, seq, payload, now_s)
+        if seq:
+            return self._take_kept(self.hello, kind, (seq, prev), payload, now_s)
+        return self._take_passing(self.hello, kind, prev, payload, now_s)
 
-    def _is_old(self, seq: int) -> bool:
-        return self._expected_seq is not None and (seq - self._expected_seq) % _SEQ_MOD >= _SEQ_MOD // 2
+    def _take_passing(self, hello: Hello, kind: int, prev: int, payload: bytes, now_s: float) -> list[Event]:
+        reading = self._decode(kind, payload)
+        t_us = _t_us(reading)
+        if t_us is not None and self._order.is_passing_stale(t_us):
+            return self._doubt_boot(0, now_s)
+        if t_us is not None:
+            self._order.mark(prev, t_us)
+        lacking = self._reveal(prev, now_s)
+        if isinstance(reading, PulseCount) and prev > self._order.last:
+            self.counts.held_out += 1
+            return lacking
+        return lacking + self._tell(hello, reading)
 
-    def _missed_before(self, seq: int) -> int | None:
-        # None: not after the last one.
-        if self._is_old(seq):
-            return None
-        missed = 0 if self._expected_seq is None else (seq - self._expected_seq) % _SEQ_MOD
-        self._expected_seq = (seq + 1) % _SEQ_MOD
-        self.counts.missed += missed
-        return missed
-
-    def _out_of_order(self, seq: int, now_s: float) -> list[Event]:
-        if self._expected_seq is not None and (seq + 1) % _SEQ_MOD == self._expected_seq:
+    def _take_kept(self, hello: Hello, kind: int, number: tuple[int, int], payload: bytes, now_s: float) -> list[Event]:
+        seq, prev = number
+        if self.hold:
+            self.counts.held_out += 1
+            return []
+        verdict = judge(self._order.last, prev, seq)
+        if verdict is Verdict.HOLE:
+            self.counts.held_out += 1
+            return self._reveal(seq, now_s)
+        reading = self._decode(kind, payload)
+        t_us = _t_us(reading)
+        if verdict is Verdict.HAD:
+            if not self._vouched and self._order.is_odd_duplicate(t_us, now_s):
+                return self._doubt_boot(seq, now_s)
             self.counts.duplicates += 1
             return []
-        # The board has started anew and its hello was lost: nothing counts until it has said who it is.
-        self.counts.held_out += 1
-        self._ask_hello(now_s)
-        return [SequenceBroke(seq)]
+        if not self._vouched and t_us is not None and self._order.is_kept_stale(seq, t_us):
+            return self._doubt_boot(seq, now_s)
+        self._vouched = False
+        self._order.take(seq, t_us, now_s)
+        return self._tell(hello, reading)
 
-    def _decode(self, kind: int, seq: int, payload: bytes, now_s: float) -> list[Event]:
+    def _decode(self, kind: int, payload: bytes) -> Reading | RecordRefused | UnknownKind:
         if not wire.is_known(kind):
-            self.counts.unknown += 1
-            return [UnknownKind(kind)]
-        assert self.hello is not None
+            return UnknownKind(kind)
         try:
             reading = wire.decode(kind, payload)
+            if isinstance(reading, Earlier):
+                wire.decode_earlier(reading)
         except wire.RangeError as error:
-            self.counts.refused += 1
-            return [RecordRefused(str(error))]
-        if isinstance(reading, Earlier):
-            return []
-        if reading.t_us + RESTART_FELL_US < self._latest_t_us and not isinstance(reading, RawCodes):
-            # A restart that no sequence number told of: its counters began at zero, so nothing counts before its hello.
-            self.counts.held_out += 1
-            self._ask_hello(now_s)
-            return [SequenceBroke(seq)]
+            return RecordRefused(str(error))
+        return reading
+
+    def _tell(self, hello: Hello, reading: Reading | RecordRefused | UnknownKind) -> list[Event]:
+        match reading:
+            case UnknownKind():
+                self.counts.unknown += 1
+                return [reading]
+            case RecordRefused():
+                self.counts.refused += 1
+                return [reading]
         self.counts.records += 1
-        self._latest_t_us = max(self._latest_t_us, reading.t_us)
         match reading:
             case ClampWindow():
-                return [WindowClosed(self.hello, reading)]
+                return [WindowClosed(hello, reading)]
             case PairWindow():
-                return [PairClosed(self.hello, reading)]
+                return [PairClosed(hello, reading)]
             case RawCodes():
-                return [RawCame(self.hello, reading)]
+                return [RawCame(hello, reading)]
             case PulseCount():
-                return [PulsesCounted(self.hello, reading)]
+                return [PulsesCounted(hello, reading)]
             case Health():
-                return [HealthReported(self.hello, reading)]
+                return [HealthReported(hello, reading)]
             case BoardLog():
-                return [BoardLogged(self.hello, reading)]
+                return [BoardLogged(hello, reading)]
+            case Earlier():
+                return [EarlierCame(hello, reading.boot_id, wire.decode_earlier(reading))]
             case Hello():
                 return []
-        return [TerminalSpoke(self.hello, reading)]
+        return [TerminalSpoke(hello, reading)]
+
+    # --- kept records ---
+
+    @property
+    def position(self) -> Position | None:
+        """The last kept record taken, its events answered; None: no board was met, and none is known from before."""
+        return self._order.position
+
+    @property
+    def hold(self) -> bool:
+        """While True no kept record is taken: the board keeps them until it becomes False."""
+        return self._hold
+
+    @hold.setter
+    def hold(self, hold: bool) -> None:
+        if self._hold and not hold and self.hello is not None:
+            self._order.ask(0.0)
+        self._hold = hold
+
+    def acknowledge(self, stored: Position) -> None:
+        """All up to ``stored``, a position that this session had, is stored for good: the board may forget it.
+
+        Nothing is sent when it was said already, when the board has started anew since, or while it is not there.
+        """
+        position = self._order.position
+        if self.hello is None or position is None or stored.boot_id != position.boot_id:
+            return
+        if self._acknowledged < stored.seq <= position.seq and stored.t_us <= position.t_us:
+            self._acknowledged = stored.seq
+            self.send(wire.ack(stored, resume=False))
+
+    def _reveal(self, newest: int, now_s: float) -> list[Event]:
+        return [RecordsLacking(self._order.last)] if self._order.reveal(newest, now_s) and not self.hold else []
+
+    def _ask_for_kept(self, now_s: float) -> None:
+        position = self._order.position
+        if self.hello is None or self.hold or position is None or not _due(self._order.ask_at_s, now_s):
+            return
+        if self._order.in_vain:
+            self._ask_hello_again(now_s)
+            return
+        self.counts.resumed += 1
+        self._order.asked(now_s)
+        self.send(wire.ack(position, resume=True))
+
+    def _doubt_boot(self, seq: int, now_s: float) -> list[Event]:
+        # A restart whose hello was lost: totals began at zero, so nothing counts until the board has said who it is.
+        self.counts.held_out += 1
+        self._ask_hello_again(now_s)
+        return [SequenceBroke(seq)]
 
     # --- hello and settings ---
 
-    def _take_hello(self, seq: int, payload: bytes, now_s: float) -> list[Event]:
+    def _take_hello(self, prev: int, payload: bytes, now_s: float) -> list[Event]:
         if payload and payload[0] != wire.WIRE_VERSION:
             return self._refuse_wire(payload[0])
-        try:
-            hello = wire.decode(wire.HELLO_KIND, payload)
-        except wire.RangeError as error:
+        hello = self._decode(wire.HELLO_KIND, payload)
+        if not isinstance(hello, Hello):
             self.counts.refused += 1
-            return [RecordRefused(str(error))]
-        assert isinstance(hello, Hello)
-        # Clock and sequence number that fell are a new boot too, should two boots ever draw the same number.
-        fell = hello.t_us + CLOCK_FELL_US < self._latest_t_us and self._is_old(seq)
-        new_boot = hello.boot_id != self._boot_id or fell
+            return [RecordRefused(hello.reason)] if isinstance(hello, RecordRefused) else []
+        new_boot = self._order.is_other_boot(hello.boot_id, hello.t_us)
+        answers_greet, self._greet_at_s = self._greet_at_s is not None, None
         if new_boot:
-            self._boot_id, self._expected_seq = hello.boot_id, None
-            self._forget_wish()
-        self._latest_t_us = hello.t_us
-        missed = self._missed_before(seq)
-        if missed is None:  # the same boot, yet an older number: go on from here
-            missed, self._expected_seq = 0, (seq + 1) % _SEQ_MOD
-        self.hello, self._greet_at_s, self._wire_differs = hello, None, False
+            self._order.begin_boot(hello.boot_id)
+            self._wishes.forget()
+        self.hello, self._wire_differs = hello, False
         self.counts.records += 1
-        events: list[Event] = [RecordsMissed(missed)] if missed else []
-        events.append(BoardSaidHello(hello, new_boot))
-        return events + self._wish(hello, now_s)
-
-    # What the board still lacks is asked for one thing after the other: settings first, as a change of them starts the
-    # sampling anew, then the calibration, then the linearity table.
-    def _wish(self, hello: Hello, now_s: float) -> list[Event]:
-        stage, self._wish_why = self._shortfall(hello)
-        if stage == _CONTENT:
-            self._forget_wish()
-            return []
-        if stage != self._wish_stage:
-            self._wish_tries = 0
-        elif self._wish_at_s is not None and not _due(self._wish_at_s, now_s):
-            return []  # asked already, and this may be the answer to an earlier question: give it its time
-        return self._ask(hello, now_s)
-
-    def _forget_wish(self) -> None:
-        self._wish_at_s, self._wish_tries, self._wish_stage = None, 0, _SETTINGS
-
-    def _shortfall(self, hello: Hello) -> tuple[int, str]:
-        if hello.settings != self.wanted:
-            return _SETTINGS, _differences(self.wanted, hello.settings)
-        calibration = self._calibration_of(hello)
-        if calibration.rest_differs(hello):
-            return _CALIBRATION, "the calibration in force is another one"
-        if calibration.table_differs(hello):
-            return _TABLE, "the linearity table in force is another one"
-        return _CONTENT, ""
+        events: list[Event] = [BoardSaidHello(hello, new_boot)]
+        if new_boot or answers_greet:
+            self._order.meet(prev, hello.t_us)
+            self._order.ask(now_s)
+            self._vouched, self._acknowledged = True, 0
+        else:
+            self._order.mark(prev, hello.t_us)
+            events += self._reveal(prev, now_s)
+        return events + self._wishes.hear(hello, now_s)
 
     def _refuse_wire(self, board_version: int) -> list[Event]:
-        self.hello, self._greet_at_s, self._wish_at_s = None, None, None
+        self.hello, self._greet_at_s, self._wishes.at_s = None, None, None
         if self._wire_differs:
             return []
         self._wire_differs = True
         return [WireVersionDiffers(board_version, wire.WIRE_VERSION)]
 
     def _ask_hello(self, now_s: float) -> None:
-        self.hello, self._wish_at_s = None, None
-        self._greet_at_s = now_s + GREET_EVERY_S
-        self._send(wire.greet_line(self._next_seq))
+        self.hello, self._wishes.at_s = None, None
+        self._greeted_s, self._greet_at_s = now_s, now_s + GREET_EVERY_S
+        self._send(wire.line(self._next_seq, GREET))
 
-    def _ask(self, hello: Hello, now_s: float) -> list[Event]:
-        stage, _why = self._shortfall(hello)
-        if stage == _CONTENT:  # what was asked for has been taken back meanwhile
-            self._forget_wish()
-            return []
-        if self._wish_tries >= TRIES:
-            first_time = self._wish_tries == TRIES
-            self._wish_tries += 1
-            self._wish_at_s = None
-            return [SettingsRefused(self._wish_why)] if first_time else []
-        self._wish_tries += 1
-        self._wish_why = "no answer"
-        self._wish_stage = stage
-        self._wish_at_s = now_s + (TABLE_ANSWER_S if self._wish_stage == _TABLE else ANSWER_S)
-        calibration = self._calibration_of(hello)
-        if self._wish_stage == _SETTINGS:
-            self._send(wire.settings_line(self._next_seq, self.wanted))
-        elif self._wish_stage == _CALIBRATION:
-            self._send(wire.calibration_line(self._next_seq, calibration))
-        else:
-            for first in wire.table_pieces():
-                self._send(wire.table_line(self._next_seq, calibration, first))
-        return []
+    def _ask_hello_again(self, now_s: float) -> None:
+        # Not sooner than a greet may be repeated, whatever the board sends.
+        self.hello, self._wishes.at_s = None, None
+        self._greet_at_s = max(now_s, self._greeted_s + GREET_EVERY_S)
+        if _due(self._greet_at_s, now_s):
+            self._ask_hello(now_s)
 
     def _send(self, line: bytes) -> None:
+        if len(self._outgoing) >= _MOST_LINES:
+            return  # whoever asked asks again when no answer comes
         self._next_seq = (self._next_seq + 1) % _SEQ_MOD
         self._sent_lines.append(line.decode().strip())
         self._outgoing.append(line)
@@ -349,10 +377,10 @@ class LinkSession:
         return events
 
 
+def _t_us(reading: Reading | RecordRefused | UnknownKind) -> int | None:
+    # When the reading was made; None for what tells no moment of the present boot near that at which it was sent.
+    return None if isinstance(reading, RawCodes | Earlier | RecordRefused | UnknownKind) else reading.t_us
+
+
 def _due(time_s: float | None, now_s: float) -> bool:
     return time_s is not None and now_s >= time_s
-
-
-def _differences(wanted: BoardSettings, real: BoardSettings) -> str:
-    pairs = ((field.name, getattr(wanted, field.name), getattr(real, field.name)) for field in fields(BoardSettings))
-    return ", ".join(f"{name} is {is_now}, not {want}" for name, want, is_now in pairs if want != is_now)

@@ -29,6 +29,7 @@ class LiveRecording:
         self._link = SerialLink(port, clock=host_time, tell=self._news.put_nowait)
         mask = 1 << (clamp_port - 1)
         self._session = LinkSession(BoardSettings(rate_hz=RATE_HZ, clamp_ports=mask, pulse_ports=0))
+        self._session.hold = True  # what the board keeps is for the bridge
         self._port, self._mask, self._wanted, self._progress = clamp_port, mask, captures, progress
         self._hello: Hello | None = None
         self._open: Capture | None = None

@@ -14,10 +14,11 @@ from fluksometer.domain.p1_pieces import P1Pieces
 from fluksometer.domain.p1_sensors import Value, phase_volts, values
 from fluksometer.domain.p1_stream import CUT_OFF, WRONG_CRC, WRONG_FORM, Decrypt, Opener
 from fluksometer.domain.p1_trust import Trust
+from fluksometer.domain.points import Point
 from fluksometer.domain.readings import Hello
 from fluksometer.domain.terminal_readings import P1Piece, P1Status, Terminal
 from fluksometer.domain.told import ToldBook, ToldSensor
-from fluksometer.domain.topics import Message, decimal
+from fluksometer.domain.topics import decimal
 from fluksometer.shared.p1 import NONE, OK
 from fluksometer.shared.p1 import Telegram as RawTelegram
 from fluksometer.shared.p1_wire import decode
@@ -68,7 +69,7 @@ class P1Desk(Desk):
         self._port: dict[str, object] = {}  # how the board's port fares
         self._volts: dict[int, tuple[int, float]] = {}  # by line: mV, and when (monotonic)
 
-    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
+    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Point]:
         """As Desk: a piece of a telegram, or how the board's port fares."""
         if self._cable is not None:
             return []
@@ -97,7 +98,7 @@ class P1Desk(Desk):
         """As Desk: when the silence is worth a word."""
         return None if self._heard_s is None else self._heard_s + SILENT_S
 
-    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
+    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Point], list[Ask]]:
         """As Desk: what came by the host's own cable."""
         if self._heard_s is None or (hello is None and self._cable is None):
             self._heard_s = now_s  # a board that is not there is told of elsewhere
@@ -137,7 +138,7 @@ class P1Desk(Desk):
 
     # --- telegrams ---
 
-    def _take_arrival(self, arrival: Arrival) -> list[Message]:
+    def _take_arrival(self, arrival: Arrival) -> list[Point]:
         self._heard_s = arrival.time.mono_s
         offset_s = arrival.time.wall_s - arrival.time.mono_s
         if offset_s < self._offset_s - STEP_S:
@@ -148,14 +149,14 @@ class P1Desk(Desk):
             return self._take_telegram(arrival.said, time_s, arrival.time.mono_s)
         return self._take_frame(arrival.said.data, time_s, arrival.time.mono_s)
 
-    def _take_frame(self, frame: bytes, time_s: float | None, now_s: float) -> list[Message]:
+    def _take_frame(self, frame: bytes, time_s: float | None, now_s: float) -> list[Point]:
         bad = self._opener.bad
         raws = self._opener.open(frame)
         for reason in self._opener.bad - bad:
             self._lost("not_opened", f"{reason}: {_MENDS['not_opened']}")
         return [message for raw in raws for message in self._take_telegram(raw, time_s, now_s)]
 
-    def _take_telegram(self, raw: RawTelegram, time_s: float | None, now_s: float) -> list[Message]:
+    def _take_telegram(self, raw: RawTelegram, time_s: float | None, now_s: float) -> list[Point]:
         telegram = read(raw, self._winter_h)
         told = values(telegram)
         believed = self._believed(telegram, told)
@@ -183,7 +184,7 @@ class P1Desk(Desk):
 
     def _take_value(
         self, sensor: ToldSensor, value: Value, telegram: Telegram, time_s: float | None, now_s: float
-    ) -> list[Message]:
+    ) -> list[Point]:
         one, told = sensor.sensor_id, self._told
         number = f"{decimal(value.milli)} {value.unit}"
         if value.counts and not value.falls:

@@ -11,7 +11,7 @@ import structlog
 from fluksometer.adapters.net_links import SYS_NET, NetLinks, read_links
 from fluksometer.adapters.run_program import run_program
 from fluksometer.domain.button import action_of
-from fluksometer.domain.desk import Ask, Desk
+from fluksometer.domain.desk import Ask, Desk, Said
 from fluksometer.domain.readings import Hello
 from fluksometer.domain.terminal_readings import ButtonHeld, Terminal
 from fluksometer.domain.topics import Message
@@ -48,7 +48,7 @@ class PanelDesk(Desk):
         """See Desk."""
         self._broker_up = up
 
-    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
+    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Said]:
         """The button: logged, told, and acted on."""
         if not isinstance(reading, ButtonHeld):
             return []
@@ -66,7 +66,7 @@ class PanelDesk(Desk):
         """When the board is to hear again that the bridge is there."""
         return self._repeat_at_s
 
-    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
+    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Said], list[Ask]]:
         """Shows what has changed, all to a board that has said hello, and again after a while."""
         if hello is None:
             self._shown = self._repeat_at_s = None

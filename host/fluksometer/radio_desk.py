@@ -2,10 +2,12 @@
 
 import secrets
 from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fluksometer.adapters.kube_file import ImageFolder, KubeFile
-from fluksometer.domain.desk import Ask, Desk, Fault
+from fluksometer.domain.desk import Ask, Desk, Fault, Said
 from fluksometer.domain.kube_sensors import RunningCount, called, error_names, kube_sensor
 from fluksometer.domain.kube_topics import (
     KubeLife,
@@ -92,7 +94,7 @@ class RadioDesk(Desk):
             if topic == f"/device/{self._place.device_id}/request/{what}":
                 self._requests.append((what, payload))
 
-    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
+    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> Sequence[Said]:
         """A packet, or how the radio fares."""
         if isinstance(reading, RadioStatus):
             self._status = reading
@@ -108,7 +110,7 @@ class RadioDesk(Desk):
         times = (self._pair_until_s, self._answers.next_deadline_s(), self._look_at_s)
         return min(time_s for time_s in times if time_s is not None)
 
-    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
+    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Said], list[Ask]]:
         """Serves requests, sends answers, ends the pairing."""
         messages = self._watch_board(hello, now_s)
         if self._pair_until_s is not None and now_s >= self._pair_until_s:
@@ -140,10 +142,22 @@ class RadioDesk(Desk):
         faults, self._faults = self._faults, []
         return faults
 
+    def state(self) -> dict[str, Any]:
+        """As Desk: the counts of kubes."""
+        return {f"kube {one}": count.state() for one, count in self._counts.items()}
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """As Desk."""
+        for kube in self._book.kubes.values():
+            for name, sensor_id in kube.sensors.items():
+                if state := states.get(f"kube {sensor_id}"):
+                    self._counts[sensor_id] = RunningCount(name)
+                    self._counts[sensor_id].restore(state)
+
     def _warn(self, event: str, reason: str) -> None:
         self._faults.append((event, {"reason": reason}))
 
-    def _watch_board(self, hello: Hello | None, now_s: float) -> list[Message]:
+    def _watch_board(self, hello: Hello | None, now_s: float) -> list[Said]:
         # A board that is gone, or has started anew, listens in its own group again, and answers reach nobody.
         boot_id = hello.boot_id if hello and hello.radio == self._place.network else None
         if boot_id == self._boot_id:
@@ -157,7 +171,7 @@ class RadioDesk(Desk):
 
     # --- packets ---
 
-    def _take_packet(self, packet: RadioPacket, time_s: float | None, now_s: float) -> list[Message]:
+    def _take_packet(self, packet: RadioPacket, time_s: float | None, now_s: float) -> Sequence[Said]:
         kubes_here = self._place.network == RADIO_FLUKSO
         if self._pair_until_s is not None and packet.group == PAIR_GROUP and packet.header == PAIR_REQUEST:
             return self._pair(packet, now_s)
@@ -200,7 +214,7 @@ class RadioDesk(Desk):
         life.heard_s, life.rssi_dbm = now_s, packet.rssi_dbm
         return life
 
-    def _tell(self, node: int, kube: Kube, values: dict[str, int | None], time_s: float | None) -> list[Message]:
+    def _tell(self, node: int, kube: Kube, values: dict[str, int | None], time_s: float | None) -> Sequence[Said]:
         messages = []
         for name, milli in values.items():
             if milli is None:  # its sensor failed
@@ -282,7 +296,7 @@ class RadioDesk(Desk):
         self._pair_until_s = None
         return pair_state(self._place.device_id, "closed")
 
-    def _pair(self, packet: RadioPacket, now_s: float) -> list[Message]:
+    def _pair(self, packet: RadioPacket, now_s: float) -> list[Said]:
         device_id = self._place.device_id
         try:
             hw_type, _group, _node, _key_crc, hw_id = decode_pair_request(packet.payload)

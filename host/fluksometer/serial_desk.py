@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fluksometer.adapters.serial_socket import Client, SerialSocket
-from fluksometer.domain.desk import Ask, Desk, Fault
+from fluksometer.domain.desk import Ask, Desk, Fault, Said
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.modbus_models import quantity_of
 from fluksometer.domain.modbus_poll import Meter, Poller, Registers, Wrong
 from fluksometer.domain.readings import Hello
 from fluksometer.domain.terminal_readings import SerialBytes, SerialStatus, Terminal
-from fluksometer.domain.told import ToldBook, ToldSensor
-from fluksometer.domain.topics import Message
+from fluksometer.domain.told import ANEW_AFTER, ToldBook, ToldSensor
 from fluksometer.shared.terminal_records import SERIAL_OUT
 
 _POLLER = "poller"
@@ -37,7 +36,7 @@ class SerialDesk(Desk):
             SerialSocket(tcp_port, self, lambda why: self._warn("serial_socket", reason=why)) if tcp_port else None
         )
         self._time_s: float | None = None  # of the latest answer
-        self._messages: list[Message] = []
+        self._messages: list[Said] = []
         self._warnings: list[Fault] = []
         self._refused = 0  # bytes, by the board since its boot
         self._values: Counter[str] = Counter()  # taken and refused
@@ -56,7 +55,7 @@ class SerialDesk(Desk):
 
     # --- Desk ---
 
-    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
+    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Said]:
         """Bytes go to whose turn it is: the poller, or one client; out of turn to all clients."""
         match reading:
             case SerialBytes(data=data):
@@ -83,7 +82,7 @@ class SerialDesk(Desk):
         times_s = [one for one in (self._turns.next_deadline_s(), self._poller.next_due_s()) if one is not None]
         return min(times_s, default=None)
 
-    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
+    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Said], list[Ask]]:
         """Ends and begins turns."""
         if hello is None or not hello.serial_baud:
             self._poller.give_up(now_s)
@@ -152,9 +151,8 @@ class SerialDesk(Desk):
             self._values["values"] += 1
             return
         self._values["fell"] += 1
-        reason = (
-            f"meter {meter.address} ({meter.function}): {name} fell; if the meter is a new one, start the bridge anew"
-        )
+        what = f"meter {meter.address} ({meter.function}): {name} fell: refused"
+        reason = f"{what}; if the meter is a new one, a new series begins after {ANEW_AFTER} readings"
         self._warn("modbus_fell", reason=reason)
 
     def _warn(self, event: str, **fields: object) -> None:
@@ -171,5 +169,6 @@ def _sensor(meter: Meter, name: str, sensor_id: str) -> ToldSensor:
         function=f"{meter.function} {name.replace('_', ' ')}",
         unit=quantity.unit,
         counts=quantity.counts,
+        replaceable=True,
         more=(("port", (6,)), ("address", meter.address)),
     )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -21,7 +21,7 @@ from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.captures import RING_SAMPLES
-from fluksometer.domain.desk import Desk
+from fluksometer.domain.desk import Desk, Said
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -105,7 +105,7 @@ class Bridge:
         self._event_log = EventLog(_log)
         self._latency = Latency()
         self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
-        self._clock_set = True
+        self._clock_set, self._acknowledge_at_s = True, 0.0
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait)
@@ -190,6 +190,9 @@ class Bridge:
             if self._told.changed:
                 self._told.changed = False
                 self._publish(self._config_message(self._session.hello))
+            if self._session.position and host_time().mono_s >= self._acknowledge_at_s:
+                self._acknowledge_at_s = host_time().mono_s + 1.0
+                self._session.acknowledge(self._session.position)
             self._link.write(self._session.data_to_send())
 
     async def _watch_broker(self) -> None:
@@ -262,6 +265,7 @@ class Bridge:
         self._event_log.show(event)
         match event:
             case BoardSaidHello(hello=hello, new_boot=new_boot):
+                self._link.prefer(hello.usb_serial)
                 if new_boot:
                     self._clock.begin_boot()
                 self._observe(hello.t_us)
@@ -343,16 +347,17 @@ class Bridge:
 
     # --- MQTT ---
 
-    def _publish_all(self, messages: list[Message]) -> None:
-        for message in messages:
-            self._publish(message)
+    def _publish_all(self, said: Iterable[Said]) -> None:
+        for one in said:
+            self._publish(one)
 
-    def _publish(self, message: Message) -> None:
-        self._sink.publish(message)
+    def _publish(self, said: Said) -> None:
+        self._sink.publish(said if isinstance(said, Message) else Message(said.topic, said.payload, said.retain))
 
     def _config_message(self, hello: Hello | None) -> Message:
-        told = [sensor.section() for sensor in self._told.sensors.values()]
-        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello, told)
+        return sensor_config(
+            self._device_id, self._name, __version__, self._sensors, hello, self._told.sections(), self._bank.series
+        )
 
     def _tell_from_thread(self, news: BrokerNews | Woken) -> None:
         assert self._loop is not None
@@ -364,7 +369,7 @@ class Bridge:
         _log.info(
             "summary",
             records=counts.records,
-            missed=counts.missed,
+            resumed=counts.resumed,
             dropped=counts.dropped,
             refused=counts.refused + self._bank.refused,
             duplicates=counts.duplicates,

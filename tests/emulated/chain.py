@@ -17,7 +17,7 @@ from host.rig import MOSQUITTO, MOSQUITTO_SUB, Listener, Mosquitto, wait_until
 
 from fluksometer.adapters.mqtt_sink import BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.domain.board_clock import BoardClock, HostTime
-from fluksometer.domain.desk import Desk, Fault
+from fluksometer.domain.desk import Desk, Fault, Said
 from fluksometer.domain.link_events import BoardSaidHello, Event, TerminalSpoke
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.told import ToldBook
@@ -149,8 +149,7 @@ class Chain:
             self.faults += desk.warnings()
         if self._told.changed:
             self._told.changed = False
-            sections = [sensor.section() for sensor in self._told.sensors.values()]
-            self._publish(sensor_config(DEVICE_ID, "", "0.0", [], self.session.hello, sections))
+            self._publish(sensor_config(DEVICE_ID, "", "0.0", [], self.session.hello, self._told.sections()))
         self.board.pico.console.send(self.session.data_to_send())
 
     def _take(self, event: Event, now_s: float) -> None:
@@ -169,6 +168,6 @@ class Chain:
     def _observe(self, t_us: int, now_s: float) -> None:
         assert self._clock.observe(t_us, HostTime(mono_s=now_s, wall_s=self._utc_s + now_s)) == 0
 
-    def _publish(self, *messages: Message) -> None:
-        for message in messages:
-            self._sink.publish(message)
+    def _publish(self, *said: Said) -> None:
+        for one in said:
+            self._sink.publish(one if isinstance(one, Message) else Message(one.topic, one.payload, one.retain))

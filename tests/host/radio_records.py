@@ -18,7 +18,7 @@ WEATHER_B = bytes.fromhex(FRAMES["measurements of an FLK01B, node 5"]["payload"]
 def packet(board, group, header, payload, rssi_dbm=-71):
     """The board has heard a packet."""
     record = terminal_records.PACKET
-    board.send(record.kind, record.pack(board.t_us(), group, header, rssi_dbm, 0, bytes(payload)))
+    board.keep(record.kind, record.pack(board.t_us(), group, header, rssi_dbm, 0, bytes(payload)))
 
 
 def radio_status(board, chip, group=1):

@@ -1,4 +1,7 @@
-"""A board played by the test: a pseudo-terminal that answers greet and settings as docs/wire.md says, and sends what it is told."""
+"""A board played by the test: a pseudo-terminal that does as docs/wire.md says, and sends what it is told.
+
+Readings are kept until they are acknowledged, and sent once more when the host asks for them.
+"""
 
 import contextlib
 import math
@@ -36,8 +39,12 @@ class ScriptedBoard:
         self.asked: list[str] = []  # names of what the host sent
         self.sent: list[tuple[str, tuple]] = []  # name and values of what it sent to the terminals
         self.on_line = lambda data: [data[::-1]]  # RS-485: what comes behind what the host sends, cut by silences
+        self.spoils = lambda framed: framed  # what the line makes of each record: b"" loses it
+        self.replays = True  # goes back to where the host asks it to
         self._started_s = time.time() - up_s
-        self._seq = 0
+        self._newest = self._last_sent = 0  # kept numbers
+        self._kept: dict[int, tuple[int, bytes]] = {}  # kind and payload by number, until they are acknowledged
+        self._lock = threading.RLock()  # both the test and the listening thread send
         self._master = -1
         self._thread: threading.Thread | None = None
         self._running = False
@@ -63,8 +70,16 @@ class ScriptedBoard:
 
     def reboot(self, boot_id: int) -> None:
         """Counters and clock start anew; says hello."""
-        self.boot_id, self._seq, self._started_s = boot_id, 0, time.time()
+        with self._lock:
+            self.boot_id, self._started_s = boot_id, time.time()
+            self._newest = self._last_sent = 0
+            self._kept.clear()
         self.hello()
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many records it still keeps."""
+        return len(self._kept)
 
     def t_us(self, wall_s: float | None = None) -> int:
         """The board's clock at that moment."""
@@ -90,7 +105,7 @@ class ScriptedBoard:
             SAMPLES,
             50_000,
         )
-        self.send(records.CLAMP.kind, records.CLAMP.pack(*values, -steps, steps, 0, 50))
+        self.keep(records.CLAMP.kind, records.CLAMP.pack(*values, -steps, steps, 0, 50))
 
     def pair(
         self, a_port: int, b_port: int, product_lsb2: int, totals_lsb2_s: tuple[int, int], wall_s: float | None = None
@@ -100,27 +115,55 @@ class ScriptedBoard:
         lagged = round(product * math.cos(2 * math.pi * 50 / self.settings.rate_hz))
         imported, exported = (total * 16_000 for total in totals_lsb2_s)
         values = (a_port, b_port, self.t_us(wall_s), imported, exported, product, lagged, SAMPLES, 0)
-        self.send(records.PAIR.kind, records.PAIR.pack(*values))
+        self.keep(records.PAIR.kind, records.PAIR.pack(*values))
 
     def pulse(self, port: int, count: int, edge_wall_s: float, interval_us: int) -> None:
         values = (port, self.t_us(), count, self.t_us(edge_wall_s), interval_us, 0, 0)
-        self.send(records.PULSE.kind, records.PULSE.pack(*values))
+        self.keep(records.PULSE.kind, records.PULSE.pack(*values))
 
     def meter(self, sent: bytes, number: int, wall_s: float | None = None) -> None:
         """A smart meter's telegram or encrypted frame, in pieces."""
         t_us = self.t_us(wall_s)
         for piece in p1_pieces(sent, number, t_us):
-            self.send(terminal_records.P1_TELEGRAM.kind, terminal_records.P1_TELEGRAM.pack(*astuple(piece)))
+            self.keep(terminal_records.P1_TELEGRAM.kind, terminal_records.P1_TELEGRAM.pack(*astuple(piece)))
 
     def log(self, text: str) -> None:
         self.send(records.LOG.kind, records.LOG.pack(records.LOG_WARNING, self.t_us(), text))
 
     def send(self, kind: int, payload: bytes) -> None:
-        self.write(bytes(frame.to_host(frame.seal(kind, self._seq, payload))))
-        self._seq += 1
+        """A record that passes."""
+        with self._lock:
+            self._put(frame.seal(kind, 0, payload, self._newest))
+
+    def keep(self, kind: int, payload: bytes) -> None:
+        """A record that is kept until it is acknowledged, and sent when the board is plugged in."""
+        with self._lock:
+            self._newest += 1
+            self._kept[self._newest] = (kind, payload)
+            self._send_kept()
 
     def write(self, data: bytes) -> None:
         os.write(self._master, data)
+
+    def _put(self, sealed: bytes) -> None:
+        self.write(self.spoils(bytes(frame.to_host(sealed))))
+
+    def _send_kept(self) -> None:
+        if self._master == -1:
+            return
+        for seq in [seq for seq in sorted(self._kept) if seq > self._last_sent]:
+            self._put(frame.seal(self._kept[seq][0], seq, self._kept[seq][1], self._last_sent))
+            self._last_sent = seq
+
+    def _acknowledge(self, boot_id: int, seq: int, resume: int) -> None:
+        with self._lock:
+            if boot_id != self.boot_id:
+                return
+            if resume and self.replays:
+                self._last_sent = min(seq, self._newest)
+                self._send_kept()
+            elif not resume:
+                self._kept = {number: one for number, one in self._kept.items() if number > seq}
 
     def wait_for_host(self, name: str = "greet", timeout_s: float = 10.0) -> None:
         """Until the host has sent a record of that name."""
@@ -149,6 +192,10 @@ class ScriptedBoard:
         if kind == records.CALIBRATION.kind:
             self.calibration = records.CALIBRATION.unpack(payload)
             self.calibration_crc = crc32(payload)
+        if kind == records.ACK.kind:
+            self._acknowledge(*records.ACK.unpack(payload))
+            self.asked.append(records.TO_BOARD[kind].name)
+            return
         if kind == records.CAPTURE.kind:
             self._capture(*records.CAPTURE.unpack(payload))
             self.asked.append(records.TO_BOARD[kind].name)

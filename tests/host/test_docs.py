@@ -79,7 +79,7 @@ def test_every_key_of_the_published_configuration_is_described():
         counts=True,
         more=(("meter", "G1"),),
     )
-    for section in [main, *(topics._section(sensor) for sensor in sensors), told.section()]:
+    for section in [main, *(topics._section(sensor, 0) for sensor in sensors), told.section()]:
         for key in section:
             assert f"`{key}`" in MQTT, key
 

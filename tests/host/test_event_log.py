@@ -12,7 +12,7 @@ from fluksometer.domain.link_events import (
     HealthReported,
     PairClosed,
     RawCame,
-    RecordsMissed,
+    RecordsLacking,
     TextSeen,
     WindowClosed,
     WireVersionDiffers,
@@ -40,8 +40,8 @@ def test_hello_tells_who_the_board_is():
 
 
 def test_faults_that_repeat_are_shown_once_a_period():
-    lines = shown(FramesDropped(1), FramesDropped(1), RecordsMissed(2), None, FramesDropped(5))
-    assert [line["event"] for line in lines] == ["frames_dropped", "records_missed", "frames_dropped"]
+    lines = shown(FramesDropped(1), FramesDropped(1), RecordsLacking(2), None, FramesDropped(5))
+    assert [line["event"] for line in lines] == ["frames_dropped", "records_lacking", "frames_dropped"]
 
 
 def test_flags_are_shown_when_they_appear():

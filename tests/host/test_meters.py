@@ -179,7 +179,7 @@ def test_lost_moments_and_a_boot_cost_no_energy(arrives, boot_at):
     for moments in (EIGHT_MOMENTS[:boot_at], EIGHT_MOMENTS[: 8 - boot_at]):
         came = [moment for moment, there in zip(moments, arrives, strict=False) if there]
         for meter in (real, plainly):
-            meter.begin_boot()
+            meter.seen = {}
             play(meter, came, known)
         if came:
             unit = uwh_per_energy(clamp_a=50, adapter_v=400)

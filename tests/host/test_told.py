@@ -19,8 +19,8 @@ def told(number=1, **given):
 
 def test_a_total_is_a_counter_and_published_when_it_grew():
     book, sensor = ToldBook(), told()
-    (message,) = book.take(sensor, 1_234_500, AT_S)
-    assert message == topics.Message(f"/sensor/{1:032x}/counter", '[1700000000,1234.5,"Wh"]')
+    (point,) = book.take(sensor, 1_234_500, AT_S)
+    assert (point.topic, point.payload) == (f"/sensor/{1:032x}/counter", '[1700000000,1234.5,"Wh"]')
     assert book.take(sensor, 1_234_500, AT_S + 1) == []
     assert book.take(sensor, 1_235_000, AT_S + 2)[0].payload == '[1700000002,1235,"Wh"]'
 

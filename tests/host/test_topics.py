@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from host.making import make_hello, make_pulse_sensor, make_sensor
 
-from fluksometer.domain import topics
+from fluksometer.domain import bank_sensors, topics
 from fluksometer.domain.sensors import Medium, SensorClass
 
 SID = "0123456789abcdef0123456789abcdef"
@@ -22,8 +22,12 @@ SID = "0123456789abcdef0123456789abcdef"
 )
 def test_readings(medium, gauge, counter):
     sensor = make_pulse_sensor(medium=medium)
-    assert topics.gauge(sensor, 1_700_000_000, 2400) == topics.Message(f"/sensor/{SID}/gauge", gauge)
-    assert topics.counter(sensor, 1_700_000_000, 12_500) == topics.Message(f"/sensor/{SID}/counter", counter)
+    flow, total = (
+        bank_sensors.gauge(sensor, 0, 1_700_000_000, 2400),
+        bank_sensors.counter(sensor, 0, 1_700_000_000, 12_500),
+    )
+    assert (flow.topic, flow.payload, flow.retain) == (f"/sensor/{SID}/gauge", gauge, True)
+    assert (total.topic, total.payload, total.retain) == (f"/sensor/{SID}/counter", counter, True)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +78,14 @@ def test_a_clamp_is_published_as_a_plain_number(clamp_a, text):
 
 def test_a_voltage_has_a_gauge_in_volts_and_no_counter():
     mains = make_sensor(port=3, sensor_class=SensorClass.VOLTAGE, adapter_v=Fraction("400.5"), function="mains")
-    assert topics.gauge(mains, 1_700_000_000, 231).payload == '[1700000000,231,"V"]'
+    assert bank_sensors.gauge(mains, 0, 1_700_000_000, 231).payload == '[1700000000,231,"V"]'
     section = sections([mains])["3"]
     assert (section["class"], section["data_type"], section["adapter"]) == ("voltage", "gauge", 400.5)
     assert "current" not in section
 
 
 def test_power_has_a_sign():
-    assert topics.gauge(make_sensor(), 1_700_000_000, -2400).payload == '[1700000000,-2400,"W"]'
+    assert bank_sensors.gauge(make_sensor(), 0, 1_700_000_000, -2400).payload == '[1700000000,-2400,"W"]'
 
 
 def test_the_second_sensor_of_a_port_has_a_section_behind_the_ports():

@@ -26,10 +26,11 @@ def test_a_field_out_of_range_is_a_range_error():
 
 def test_requests_are_lines_without_control_bytes():
     wanted = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24, voltage_port=3, pairs=0b110)
-    line = wire.settings_line(3, wanted)
+    layout, values = wire.settings(wanted)
+    line = wire.line(3, layout, *values)
     kind, seq, _prev, payload = frame.unseal(frame.unline(line))
     assert (kind, seq, records.SETTINGS.unpack(payload)) == (0x81, 3, tuple(settings_values(wanted)))
-    assert frame.unseal(frame.unline(wire.greet_line(0))) == (0x80, 0, 0, b"")
+    assert frame.unseal(frame.unline(wire.line(0, records.GREET))) == (0x80, 0, 0, b"")
     assert frame.unseal(frame.unline(wire.line(1, records.CAPTURE, 0b101, 900))) == (
         0x84,
         1,

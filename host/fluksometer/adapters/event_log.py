@@ -11,6 +11,7 @@ from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
     BoardSilent,
+    EarlierCame,
     Event,
     FramesDropped,
     HealthReported,
@@ -18,7 +19,7 @@ from fluksometer.domain.link_events import (
     PulsesCounted,
     RawCame,
     RecordRefused,
-    RecordsMissed,
+    RecordsLacking,
     SequenceBroke,
     SettingsRefused,
     TerminalSpoke,
@@ -85,8 +86,8 @@ class EventLog:
             case TextSeen(text=text):
                 if self._one_more("board_text", _TEXT_LINES):
                     log.info("board_text", text=text)
-            case RecordsMissed(count=count):
-                self._once("records_missed", count=count)
+            case RecordsLacking(after=after):
+                self._once("records_lacking", after=after, note="asking the board for them once more")
             case FramesDropped(count=count):
                 self._once("frames_dropped", count=count)
             case RecordRefused(reason=reason):
@@ -108,7 +109,7 @@ class EventLog:
             case PulsesCounted(hello=hello, pulses=pulses):
                 if sentence := self._pulse_watch.take(hello.boot_id, pulses):
                     self._once(f"pulse_{pulses.port}_edges", reason=sentence)
-            case PairClosed() | RawCame() | TerminalSpoke():
+            case PairClosed() | RawCame() | TerminalSpoke() | EarlierCame():
                 pass
 
     def _once(self, event: str, which: str = "", /, **fields: object) -> None:
@@ -134,6 +135,7 @@ class EventLog:
             firmware=hello.firmware,
             micropython=hello.micropython,
             uid=f"{hello.uid:016x}",
+            usb_serial=hello.usb_serial,
             boot_id=f"{hello.boot_id:08x}",
             new_boot=new_boot,
             rate_hz=hello.rate_hz,

@@ -20,7 +20,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from fluksometer.domain.topics import Message, reading
+from fluksometer.domain.points import Point
+from fluksometer.domain.topics import Message
 from fluksometer.outbox import Numbered, Outbox
 
 _KEEPALIVE_S = 30
@@ -81,7 +82,7 @@ class MqttSink:
         self._latest: dict[
             str, Message
         ] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[Message | Point] = deque()
         self._retry_s = _RETRY_LEAST_S
         self._stopping = threading.Event()
         self._woken = False  # a byte is on its way through the waker
@@ -202,10 +203,10 @@ class MqttSink:
             if not self._ahead:
                 break
             self._sent_id, point = self._ahead.popleft()
-            self._in_flight[self._publish(client, reading(point), qos=1)] = self._sent_id
+            self._in_flight[self._publish(client, point, qos=1)] = self._sent_id
         client.loop_write()
 
-    def _publish(self, client: Client, message: Message, qos: int) -> int:
+    def _publish(self, client: Client, message: Message | Point, qos: int) -> int:
         self.published += 1
         info = client.publish(message.topic, message.payload, qos=qos, retain=message.retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # its number, one of 65535, is still in flight
@@ -227,9 +228,8 @@ class MqttSink:
             self._connected = True
             self._waiting.extend(self._latest.values())
         # A topic that has points behind the cursor gets them, in order, and none before.
-        self._waiting.extend(
-            reading(point) for number, point in self._outbox.latest() if point.retain and number <= self.cursor
-        )
+        latest = self._outbox.latest()
+        self._waiting.extend(point for number, point in latest if point.retain and number <= self.cursor)
         self._down_reason, self._retry_s = "", _RETRY_LEAST_S
         self._tell(BrokerUp())
 

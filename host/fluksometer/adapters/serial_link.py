@@ -4,24 +4,27 @@ import asyncio
 import errno
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import serial
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 from fluksometer.domain.board_clock import HostTime
 from fluksometer.errors import NoBoard
 
 USB_VENDOR = 0x2E8A  # Raspberry Pi
 USB_MICROPYTHON = 0x0005
+USB_SERIAL = "usb:"
 _BAUD = 115200  # ignored by USB; what the console uses on a UART
 _READ_TIMEOUT_S = 0.2
 _WRITE_TIMEOUT_S = 1.0
 _WRITE_PIECE = 256
 _RETRY_LEAST_S = 0.2
-_RETRY_MOST_S = 2.0
+_RETRY_MOST_S = 1.0
 _RETRY_DUMB_S = 30.0  # most for a port that opens and breaks without a byte
+_MISSED_S = 10.0  # so long the known board is waited for, before another one that is there is taken for its replacement
 _LOST = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF)
 
 
@@ -52,11 +55,22 @@ LinkNews = LinkUp | LinkDown | Chunk
 
 
 class SerialLink:
-    """Keeps ``port`` ("auto" or a path) open as long as it runs. ``tell`` is called in the loop that called start()."""
+    """Keeps ``port`` ("auto", a path, or "usb:" and a serial number) open as long as it runs.
 
-    def __init__(self, port: str, *, clock: Callable[[], HostTime], tell: Callable[[LinkNews], None]) -> None:
+    ``tell`` is called in the loop that called start(). ``known``: as prefer().
+    """
+
+    def __init__(
+        self,
+        port: str,
+        *,
+        clock: Callable[[], HostTime],
+        tell: Callable[[LinkNews], None],
+        known: str | None = None,
+    ) -> None:
         self._clock = clock
         self._wanted = port
+        self._known = known
         self._tell = tell
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="serial-link", daemon=True)
@@ -71,6 +85,10 @@ class SerialLink:
         """Begin, from within a running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    def prefer(self, known: str) -> None:
+        """With "auto" the board with this USB serial number is the one, however many there are."""
+        self._known = known
 
     def write(self, data: bytes) -> None:
         """Send soon. Forgotten when the link is down: the session speaks again when it is up."""
@@ -91,18 +109,20 @@ class SerialLink:
     # --- the thread ---
 
     def _run(self) -> None:
-        pause_s = _RETRY_LEAST_S
+        pause_s, seen_s = _RETRY_LEAST_S, self._clock().mono_s
         while not self._stopping.is_set():
             path, self._opened, self._heard = self._wanted, False, False
             try:
-                path = find_port(self._wanted)
+                waits = self._clock().mono_s < seen_s + _MISSED_S
+                path = find_port(self._wanted, list_ports.comports(), self._known, waits=waits)
                 with serial.Serial(
                     path, _BAUD, timeout=_READ_TIMEOUT_S, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
                 ) as port:
                     self._serve(port)
             except Exception as error:  # pyserial lets many kinds through (termios.error), and none may end this thread
                 self._report_down(describe(error, path))
-            pause_s = _RETRY_LEAST_S if self._heard else pause_s
+            if self._heard:
+                pause_s, seen_s = _RETRY_LEAST_S, self._clock().mono_s
             if self._stopping.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, _RETRY_DUMB_S if self._opened else _RETRY_MOST_S)
@@ -142,19 +162,49 @@ class SerialLink:
             self._loop.call_soon_threadsafe(self._tell, news)
 
 
-def find_port(wanted: str) -> str:
-    """The path to open. Looked up anew at each try, as boards and links to them come and go."""
+def find_port(wanted: str, ports: Iterable[ListPortInfo], known: str | None = None, *, waits: bool = False) -> str:
+    """The path to open. Looked up anew at each try, as boards and links to them come and go.
+
+    ``known``: USB serial number of the board that was talked to before; ``waits``: no other one is taken for it yet.
+    NoBoard when there is none, or no telling which.
+    """
+    if wanted.startswith(USB_SERIAL):
+        return _by_serial(wanted.removeprefix(USB_SERIAL), ports)
     if wanted != "auto":
         return wanted
-    boards = [port for port in list_ports.comports() if port.vid == USB_VENDOR]
-    found = sorted(port.device for port in boards if port.pid == USB_MICROPYTHON) or sorted(
-        port.device for port in boards
-    )
-    if not found:
+    boards = [port for port in ports if port.vid == USB_VENDOR]
+    boards = [port for port in boards if port.pid == USB_MICROPYTHON] or boards
+    if not boards:
         raise NoBoard('no board on USB: plug it in, or name its port: board.port = "/dev/..."')
-    if len(found) > 1:
-        raise NoBoard(f'{len(found)} boards on USB, name one: board.port = "/dev/..." ({", ".join(found)})')
-    return found[0]
+    for port in boards:
+        if known and _serial(port) == known.lower():
+            return str(port.device)
+    if len(boards) > 1:
+        raise NoBoard(f"{len(boards)} boards on USB, name one: {_names(boards)}")
+    if known and waits:
+        raise NoBoard(f"the board {known} is not there; if it does not come back, another is taken: {_names(boards)}")
+    return str(boards[0].device)
+
+
+def _by_serial(serial: str, ports: Iterable[ListPortInfo]) -> str:
+    on_usb = [port for port in ports if port.serial_number]
+    for port in on_usb:
+        if _serial(port) == serial.lower():
+            return str(port.device)
+    there = f"; there is {_names(on_usb)}" if on_usb else ""
+    raise NoBoard(f"no USB device with the serial number {serial}: plug it in, or change board.port{there}")
+
+
+def _serial(port: ListPortInfo) -> str:
+    return str(port.serial_number or "").lower()
+
+
+def _names(ports: list[ListPortInfo]) -> str:
+    # As they are written in the configuration.
+    found = sorted((port.device, _serial(port)) for port in ports)
+    return ", ".join(
+        f'board.port = "{USB_SERIAL}{number}" ({device})' if number else device for device, number in found
+    )
 
 
 def describe(error: Exception, port: str) -> str:

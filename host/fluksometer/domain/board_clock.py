@@ -74,6 +74,14 @@ class SecondStamp:
         self._last = second
         return second
 
+    def state(self) -> int | None:
+        """The last second, for JSON."""
+        return self._last
+
+    def restore(self, state: int | None) -> None:
+        """Go on where state() was."""
+        self._last = state
+
     def reset(self) -> None:
         """The clock was set back: later seconds were wrong, so they no longer bar the right ones."""
         self._last = None

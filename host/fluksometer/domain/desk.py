@@ -1,17 +1,21 @@
 """What serves one terminal of the board, as the bridge sees it: records in, messages and asks out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from fluksometer.shared.layout import Layout
 
+from .points import Point
 from .readings import Hello
 from .terminal_readings import Terminal
 from .topics import Message
 
 Ask = tuple[Layout, tuple[Any, ...]]
 """A record for the board: its layout and its values."""
+
+Said = Message | Point
+"""What is published: a reading, which every sink is given, or anything else, for MQTT alone."""
 
 Fault = tuple[str, dict[str, object]]
 """Event and fields of a line in the log."""
@@ -30,7 +34,7 @@ class Desk:
     def broker(self, up: bool) -> None:
         """The connection to the MQTT broker is there, or gone."""
 
-    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> list[Message]:
+    def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> Sequence[Said]:
         """The board has said something of some terminal. ``time_s``: UTC of its ``t_us``, None when not known; ``now_s``:
         the host's monotonic clock."""
         return []
@@ -39,7 +43,7 @@ class Desk:
         """When step() wants to be called (monotonic); None: not before something else happens."""
         return None
 
-    def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
+    def step(self, hello: Hello | None, now_s: float) -> tuple[Sequence[Said], list[Ask]]:
         """Called after everything that happened, and at the deadline: what to publish, and to send the board. ``hello`` is
         None while no board is there."""
         return [], []
@@ -51,6 +55,13 @@ class Desk:
     def voltages(self, now_s: float) -> dict[int, Fraction]:
         """Voltage of the mains by line (1 to 3), where it is told of lately."""
         return {}
+
+    def state(self) -> dict[str, Any]:
+        """By name, what has to be known after a restart of the bridge, for JSON; the same for ever while nothing changes."""
+        return {}
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Go on where state() was; ``states`` are those of all parts. Called before anything else."""
 
     def warnings(self) -> list[Fault]:
         """What went wrong since the last call, for the log. Asked for after each step; the log shows each event, apart for each

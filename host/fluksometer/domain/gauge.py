@@ -31,6 +31,15 @@ class PulseGauge:
         """The board has started anew: its count and its clock begin at zero."""
         self._count, self._edge_us = 0, 0
 
+    def state(self) -> list[int | None]:
+        """What it has to know after a restart of the bridge, for JSON."""
+        return [self.value, self._count, self._edge_us]
+
+    def restore(self, state: list[int | None]) -> None:
+        """Go on where state() was."""
+        value, count, edge_us = state
+        self.value, self._count, self._edge_us = value, count or 0, edge_us or 0
+
     def take(self, pulses: PulseCount) -> int | None:
         """The flow to publish now, None when there is nothing new.
 

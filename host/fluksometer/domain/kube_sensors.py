@@ -48,6 +48,15 @@ class RunningCount:
         self.restarted = False
         """The kube has started anew since its last count: this is set when it is known."""
 
+    def state(self) -> list[int | None]:
+        """What it has to know after a restart of the bridge, for JSON."""
+        return [self._last, self._total]
+
+    def restore(self, state: list[int | None]) -> None:
+        """Go on where state() was."""
+        self._last, total = state
+        self._total = total or 0
+
     def take(self, count: int) -> int | None:
         """The total with this count of the kube; None when there is nothing new."""
         last = 0 if self.restarted or self._last is None else self._last

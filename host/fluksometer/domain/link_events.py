@@ -7,8 +7,17 @@ from .terminal_readings import Terminal
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """The last kept record taken of a boot; ``seq`` 0: none yet."""
+
+    boot_id: int
+    seq: int
+    t_us: int  # of the board's clock, as that record tells it
+
+
+@dataclass(frozen=True, slots=True)
 class BoardSaidHello:
-    """The board has introduced itself; ``new_boot``: its counters began at zero since the last hello."""
+    """The board has introduced itself; ``new_boot``: its counters began at zero since the position that is known."""
 
     hello: Hello
     new_boot: bool
@@ -71,6 +80,15 @@ class TerminalSpoke:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierCame:
+    """What the boot ``boot_id``, before the present one, had measured; totals and times in it are that boot's."""
+
+    hello: Hello
+    boot_id: int
+    reading: ClampWindow | PairWindow | PulseCount
+
+
+@dataclass(frozen=True, slots=True)
 class TextSeen:
     """A line the console printed between frames: a traceback, a banner."""
 
@@ -78,10 +96,10 @@ class TextSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordsMissed:
-    """So many records were sent and never came."""
+class RecordsLacking:
+    """Kept records behind number ``after`` have not come: the board is asked for them once more. Told once for each hole."""
 
-    count: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +125,7 @@ class UnknownKind:
 
 @dataclass(frozen=True, slots=True)
 class SequenceBroke:
-    """Sequence numbers jumped back: the board has started anew, and its hello was lost."""
+    """Numbers or times jumped back: the board has started anew, and its hello was lost. ``seq``: 0 of a passing record."""
 
     seq: int
 
@@ -148,8 +166,9 @@ Event = (
     | HealthReported
     | BoardLogged
     | TerminalSpoke
+    | EarlierCame
     | TextSeen
-    | RecordsMissed
+    | RecordsLacking
     | FramesDropped
     | RecordRefused
     | UnknownKind
@@ -165,10 +184,10 @@ Event = (
 class LinkCounts:
     """Totals since the bridge started."""
 
-    records: int = 0
-    missed: int = 0  # gaps in the sequence numbers
+    records: int = 0  # that were taken, hellos among them
+    resumed: int = 0  # times that the board was asked for kept records once more
+    held_out: int = 0  # came before a hello, behind a hole or while nothing is taken; kept ones come again
+    duplicates: int = 0  # kept ones that were taken already
+    refused: int = 0  # a field outside its range
+    unknown: int = 0  # of a kind that this bridge does not know
     dropped: int = 0  # runs of bytes that were neither record nor text
-    duplicates: int = 0
-    unknown: int = 0
-    refused: int = 0
-    held_out: int = 0  # came before a hello

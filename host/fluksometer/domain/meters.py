@@ -22,7 +22,7 @@ from .power import (
     start_w,
 )
 from .readings import PAIRS, ClampWindow, PairWindow
-from .registers import Growth
+from .registers import Seen, grown
 from .sensors import Sensor, SensorClass
 from .units import (
     CHARGE_PER_LSB_S,
@@ -70,6 +70,7 @@ class Meter(Protocol):
 
     ports: tuple[int, ...]
     pairs: tuple[PairPorts, ...]
+    seen: Seen
 
     @property
     def total(self) -> EnergyTotal | None:
@@ -79,10 +80,6 @@ class Meter(Protocol):
     @property
     def refused(self) -> int:
         """Windows not believed."""
-        ...
-
-    def begin_boot(self) -> None:
-        """The board's totals begin at zero again."""
         ...
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
@@ -124,11 +121,7 @@ class ApparentMeter:
         self.total: EnergyTotal = EnergyTotal()
         self._sensor = sensor
         self.refused = 0
-        self._charge = dict.fromkeys(self.ports, 0)  # of this boot, as seen last
-
-    def begin_boot(self) -> None:
-        """As Meter."""
-        self._charge = dict.fromkeys(self.ports, 0)
+        self.seen: Seen = {}  # charge by port
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Apparent power in W, as Meter."""
@@ -138,11 +131,12 @@ class ApparentMeter:
         shown_w = 0.0
         for port in self.ports:
             window, calibration = moment.windows[port], calibrations[port]
-            grown, self._charge[port] = window.charge - self._charge[port], window.charge
+            new = window.charge - self.seen.get(str(port), 0)
+            self.seen[str(port)] = window.charge
             shown_a = _shown_a(window, calibration, clamp_a)
             shown_w += shown_a * float(voltage_v)
-            if shown_a > 0 or abs(grown) > _noise_charge(window, calibration, moment.rate_hz):
-                self.total.add(grown * unit_uwh * calibration.gain)
+            if shown_a > 0 or abs(new) > _noise_charge(window, calibration, moment.rate_hz):
+                self.total.add(new * unit_uwh * calibration.gain)
         return shown_w
 
 
@@ -155,16 +149,8 @@ class RealMeter:
         self.pairs: tuple[PairPorts, ...] = (pair,)
         self.total: EnergyTotal = EnergyTotal()
         self._sensor, self._adapter = sensor, adapter
-        self._growth = Growth()
-
-    @property
-    def refused(self) -> int:
-        """As Meter."""
-        return self._growth.refused
-
-    def begin_boot(self) -> None:
-        """As Meter."""
-        self._growth.begin_boot()
+        self.refused = 0
+        self.seen: Seen = {}
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Real power in W: signed where import is counted, never below zero where export is. As Meter."""
@@ -176,10 +162,11 @@ class RealMeter:
         moments = _moments(moment, self.pairs[0])
         active_w, least_w = electrical(moments, scale).active_w, start_w(moments, scale, pair.samples)
         total = pair.import_total if sensor.direction == "import" else pair.export_total
-        grown = self._growth.take(total)
-        if grown is None:
+        new = grown(self.seen, "total", total)
+        if new is None:
+            self.refused += 1
             return None
-        energy_uwh = grown * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain
+        energy_uwh = new * uwh_per_energy(clamp_a=sensor.clamp_a, adapter_v=adapter.adapter_v) * gain
         window_s = Fraction(pair.samples, moment.rate_hz)
         if abs(active_w) < least_w and energy_uwh <= Fraction(least_w) * window_s * UWH_PER_WS:
             return 0.0  # noise; more than one window's worth came with records that were lost
@@ -195,10 +182,8 @@ class StarlessMeter:
         self.pairs: tuple[PairPorts, ...] = () if len(self.ports) == 3 else (_ordered(*self.ports),)
         self.total: EnergyTotal = EnergyTotal()
         self.refused = 0
+        self.seen: Seen = {}  # nothing: it counts on its own
         self._sensor = sensor
-
-    def begin_boot(self) -> None:
-        """As Meter: it counts on its own."""
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Total power in W, as Meter."""
@@ -232,10 +217,8 @@ class VoltageMeter:
 
     def __init__(self, sensor: Sensor) -> None:
         self.ports = sensor.ports
+        self.seen: Seen = {}
         self._sensor = sensor
-
-    def begin_boot(self) -> None:
-        """As Meter: it counts nothing."""
 
     def take(self, moment: Moment, calibrations: Calibrations) -> float | None:
         """Voltage in V rms, as Meter."""

@@ -1,19 +1,29 @@
-"""One published reading: what the ledger keeps until every sink has it."""
+"""One published reading: what every sink is given, and what the ledger keeps until all have it."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["gauge", "counter"]
+from .topics import decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value of a sensor at a time. (sensor, series, kind, time) is there once."""
+    """A value of one sensor at one second. On MQTT: ``[time_s,value,"unit"]`` on ``/sensor/<id>/<kind>``."""
 
     sensor_id: str  # 32 lower-case hex digits
-    series: int  # 0, and one more after each deliberate reset of a counter
-    kind: Kind
+    series: int  # of its counter: one more after each deliberate reset
+    kind: Literal["gauge", "counter"]
     time_s: int  # UTC
-    milli: int  # the value, in thousandths of its unit
+    milli: int  # thousandths of the unit
     unit: str
-    retain: bool  # False: an event, which a client that comes late must not take for a new one
+    retain: bool = True  # False: an event, which a client that comes late must not take for a new one
+
+    @property
+    def topic(self) -> str:
+        """Where it is published."""
+        return f"/sensor/{self.sensor_id}/{self.kind}"
+
+    @property
+    def payload(self) -> str:
+        """What is published there."""
+        return f'[{self.time_s},{decimal(self.milli)},"{self.unit}"]'

@@ -65,6 +65,11 @@ class Hello(BoardSettings):
         return f"{self.micropython_major}.{self.micropython_minor}.{self.micropython_patch}"
 
     @property
+    def usb_serial(self) -> str:
+        """The unique id as the board shows it on USB, its serial number there: 16 hex digits."""
+        return self.uid.to_bytes(8, "little").hex()
+
+    @property
     def settings(self) -> BoardSettings:
         """The settings in force."""
         return BoardSettings(**{field.name: getattr(self, field.name) for field in fields(BoardSettings)})

@@ -5,25 +5,17 @@ They follow the board's own counters, so that a lost record costs nothing, and t
 
 from .readings import PulseCount
 
+Seen = dict[str, int]
+"""The board's counters as they were taken last, by name. They run since the board's boot: one that is not in it was at 0."""
 
-class Growth:
-    """How far a counter of the board that runs since its boot, and never falls, went since it was seen last."""
 
-    def __init__(self) -> None:
-        self.refused = 0  # values that fell without a new boot
-        self._last = 0
-
-    def begin_boot(self) -> None:
-        """The board has started anew, and its counter with it."""
-        self._last = 0
-
-    def take(self, value: int) -> int | None:
-        """Growth since the last value; since zero after a boot. None when it fell: refused and counted."""
-        if value < self._last:
-            self.refused += 1
-            return None
-        grown, self._last = value - self._last, value
-        return grown
+def grown(seen: Seen, name: str, value: int) -> int | None:
+    """How far a counter that never falls went since it was taken last; it is taken. None when it fell: then it is not."""
+    last = seen.get(name, 0)
+    if value < last:
+        return None
+    seen[name] = value
+    return value - last
 
 
 class PulseRegister:
@@ -31,22 +23,19 @@ class PulseRegister:
 
     def __init__(self, *, constant_milli: int) -> None:
         self.total_milli = 0
-        self._counter = Growth()
+        self.refused = 0  # records whose count fell without a new boot
+        self.seen: Seen = {}
         self._constant_milli = constant_milli
-
-    @property
-    def refused(self) -> int:
-        """Records refused because the board's counter went backwards."""
-        return self._counter.refused
 
     def begin_boot(self) -> None:
         """The board's counter begins at zero again; the total goes on."""
-        self._counter.begin_boot()
+        self.seen = {}
 
     def add(self, pulses: PulseCount) -> bool:
         """Take the pulses since the last record. False when the record is refused."""
-        grown = self._counter.take(pulses.count)
-        if grown is None:
+        new = grown(self.seen, "count", pulses.count)
+        if new is None:
+            self.refused += 1
             return False
-        self.total_milli += grown * self._constant_milli
+        self.total_milli += new * self._constant_milli
         return True

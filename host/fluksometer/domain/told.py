@@ -2,10 +2,15 @@
 they are first heard of; nothing has to be configured for them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .board_clock import SecondStamp
-from .topics import Message, decimal
+from .points import Point
+
+ANEW_AFTER = 60
+"""Totals in a row that lie below the last one believed: an hour of a meter that is polled each minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +25,11 @@ class ToldSensor:
     counts: bool
     falls: bool = False  # a total that may fall: import less export, as the original counted
     steady: bool = False  # a present value that is told over and over again: published when it changes
+    replaceable: bool = False  # another device may come to stand in its place, under the same id
     retain: bool = True  # False: an event, which a client that comes late must not take for a new one
     more: tuple[tuple[str, object], ...] = ()  # further keys of its section in the published configuration
 
-    def section(self) -> dict[str, object]:
+    def section(self, series: int = 0) -> dict[str, object]:
         """How the published configuration describes it."""
         section: dict[str, object] = {
             "id": self.sensor_id,
@@ -33,7 +39,7 @@ class ToldSensor:
             "function": self.function,
             "data_type": "counter" if self.counts else "gauge",
             "unit": self.unit,
-            "rid": 0,
+            "rid": series,
         }
         return section | dict(self.more)
 
@@ -48,6 +54,8 @@ class ToldBook:
         self._stamps: dict[str, SecondStamp] = {}
         self._totals: dict[str, int] = {}
         self._published: dict[str, int] = {}
+        self._series: dict[str, int] = {}
+        self._fallen: dict[str, tuple[int, int]] = {}  # totals refused one behind the other: how many, and the last
 
     def know(self, sensor: ToldSensor) -> None:
         """This sensor is there, whether or not it has told a value yet."""
@@ -60,17 +68,19 @@ class ToldBook:
         if self.sensors.pop(sensor_id, None):
             self.changed = True
 
-    def take(self, sensor: ToldSensor, milli: int, time_s: float | None) -> list[Message]:
+    def take(self, sensor: ToldSensor, milli: int, time_s: float | None) -> list[Point]:
         """A value in thousandths of the sensor's unit, true at ``time_s`` (UTC; None: unknown, then nothing is published).
 
-        A total that falls is refused and counted; one that did not change is published once only.
+        A total that falls is refused and counted; one that did not change is published once only. Where a sensor is replaceable
+        and ANEW_AFTER totals in a row stay below, yet never fall among themselves, it was replaced: a new series begins.
         """
         self.know(sensor)
         one = sensor.sensor_id
         if sensor.counts:
-            if milli < self._totals.get(one, milli) and not sensor.falls:
+            if milli < self._totals.get(one, milli) and not sensor.falls and not self._replaced(sensor, milli):
                 self.refused[one] += 1
                 return []
+            self._fallen.pop(one, None)
             self._totals[one] = milli
         if (sensor.counts or sensor.steady) and self._published.get(one) == milli:
             return []
@@ -80,20 +90,62 @@ class ToldBook:
         if second is None:
             return []
         self._published[one] = milli
-        what = "counter" if sensor.counts else "gauge"
-        payload = f'[{second},{decimal(milli)},"{sensor.unit}"]'
-        return [Message(f"/sensor/{one}/{what}", payload, sensor.retain)]
+        series = self._series.get(one, 0)
+        return [Point(one, series, "counter" if sensor.counts else "gauge", second, milli, sensor.unit, sensor.retain)]
 
-    def take_flow(self, sensor: ToldSensor, milli: int, unit: str, time_s: float | None) -> list[Message]:
+    def take_flow(self, sensor: ToldSensor, milli: int, unit: str, time_s: float | None) -> list[Point]:
         """The present flow beside a total, under the same id: thousandths of ``unit``."""
         self.know(sensor)
         stamp = self._stamps.setdefault(f"{sensor.sensor_id} flow", SecondStamp())
         second = None if time_s is None else stamp.take(time_s)
         if second is None:
             return []
-        return [Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{decimal(milli)},"{unit}"]', sensor.retain)]
+        series = self._series.get(sensor.sensor_id, 0)
+        return [Point(sensor.sensor_id, series, "gauge", second, milli, unit, sensor.retain)]
 
     def clock_set_back(self) -> None:
         """The host's clock was stepped back: seconds already used no longer count."""
         for stamp in self._stamps.values():
             stamp.reset()
+
+    def sections(self) -> list[dict[str, object]]:
+        """How the published configuration describes all of them."""
+        return [sensor.section(self._series.get(sensor.sensor_id, 0)) for sensor in self.sensors.values()]
+
+    def state(self) -> dict[str, Any]:
+        """By name, what has to be known after a restart of the bridge, for JSON."""
+        states: dict[str, Any] = {}
+        for name, stamp in self._stamps.items():
+            states[f"told {name}"] = {"second": stamp.state()}
+        for one, total in self._totals.items():
+            more = {"total_milli": total, "series": self._series.get(one, 0)}
+            states[f"told {one}"] = states.get(f"told {one}", {"second": None}) | more
+        return states
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Go on where state() was. A sensor shows up again when it is heard of."""
+        for name, state in states.items():
+            kind, _, one = name.partition(" ")
+            if kind != "told":
+                continue
+            stamp = self._stamps.setdefault(one, SecondStamp())
+            stamp.restore(state["second"])
+            if "total_milli" in state:
+                self._totals[one], self._series[one] = state["total_milli"], state["series"]
+
+    def begin_series(self, sensor_id: str) -> bool:
+        """A deliberate new series of this sensor's total. False when there is no such sensor."""
+        if sensor_id not in self._totals:
+            return False
+        self._series[sensor_id] = self._series.get(sensor_id, 0) + 1
+        self._totals.pop(sensor_id)
+        self._published.pop(sensor_id, None)
+        self.changed = True
+        return True
+
+    def _replaced(self, sensor: ToldSensor, milli: int) -> bool:
+        one = sensor.sensor_id
+        times, last = self._fallen.get(one, (0, 0))
+        times = times + 1 if milli >= last else 1
+        self._fallen[one] = times, milli
+        return sensor.replaceable and times >= ANEW_AFTER and self.begin_series(one)

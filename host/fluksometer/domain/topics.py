@@ -5,7 +5,6 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 
-from .points import Point
 from .readings import Hello
 from .sensors import Sensor, SensorClass
 from .units import plain
@@ -18,24 +17,6 @@ class Message:
     topic: str
     payload: str
     retain: bool = True
-
-
-def gauge(sensor: Sensor, second: int, value: int) -> Message:
-    """Present power or flow: ``[ts,value,"W"]``."""
-    return Message(f"/sensor/{sensor.sensor_id}/gauge", f'[{second},{value},"{sensor.gauge_unit}"]')
-
-
-def counter(sensor: Sensor, second: int, total_milli: int) -> Message:
-    """Running total, given in thousandths of its unit: ``[ts,1234,"Wh"]`` or ``[ts,1234.5,"Wh"]``."""
-    return Message(
-        f"/sensor/{sensor.sensor_id}/counter", f'[{second},{decimal(total_milli)},"{sensor.medium.counter_unit}"]'
-    )
-
-
-def reading(point: Point) -> Message:
-    """A reading on its topic: ``[ts,1234.5,"Wh"]``."""
-    payload = f'[{point.time_s},{decimal(point.milli)},"{point.unit}"]'
-    return Message(f"/sensor/{point.sensor_id}/{point.kind}", payload, point.retain)
 
 
 def decimal(milli: int) -> str:
@@ -52,17 +33,18 @@ def sensor_config(
     sensors: Iterable[Sensor],
     hello: Hello | None,
     told: Iterable[Mapping[str, object]] = (),
+    series: Mapping[str, int] | None = None,
 ) -> Message:
     """The device's whole sensor configuration: sections by name, each value of the type its field has.
 
-    ``told``: sections of the sensors that others tell (``ToldSensor.section``).
+    ``told``: sections of the sensors that others tell (``ToldSensor.section``); ``series``: of each total, by sensor id.
     """
     sections: dict[str, dict[str, object]] = {
         "main": _main(name, version, hello),
         "daemon": {"enable_wan_branch": 0, "enable_lan_branch": 1, "enable_remote_upgrade": 0},
     }
     for sensor in sensors:
-        sections[_section_name(sensor.port, sections)] = _section(sensor)
+        sections[_section_name(sensor.port, sections)] = _section(sensor, (series or {}).get(sensor.sensor_id, 0))
     for section in told:
         match section.get("port"):
             case [int(port), *_]:  # that of a terminal: the first sensor of RS-485 is number 6, as on a Fluksometer
@@ -97,7 +79,7 @@ def _main(name: str, version: str, hello: Hello | None) -> dict[str, object]:
     return main
 
 
-def _section(sensor: Sensor) -> dict[str, object]:
+def _section(sensor: Sensor, series: int) -> dict[str, object]:
     section: dict[str, object] = {
         "id": sensor.sensor_id,
         "enable": int(sensor.enabled),
@@ -106,7 +88,7 @@ def _section(sensor: Sensor) -> dict[str, object]:
         "function": sensor.function,
         "port": list(sensor.ports),
         "data_type": "counter",
-        "rid": 0,
+        "rid": series,
     }
     if sensor.sensor_class is SensorClass.VOLTAGE:
         return section | {"data_type": "gauge", "adapter": plain(sensor.adapter_v)}

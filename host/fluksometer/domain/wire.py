@@ -10,6 +10,8 @@ from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.layout import Layout, RangeError
 
 from .board_calibration import TABLE_CODES, BoardCalibration
+from .desk import Ask
+from .link_events import Position
 from .readings import (
     BoardLog,
     BoardSettings,
@@ -76,31 +78,41 @@ def decode(kind: int, payload: bytes) -> Reading:
     return _READINGS[kind](**dict(zip(names, layout.unpack(payload), strict=True)))
 
 
-def greet_line(seq: int) -> bytes:
-    """Bytes that ask the board for a hello."""
-    return line(seq, records.GREET)
+_EARLIER_KINDS = (records.CLAMP.kind, records.PAIR.kind, records.PULSE.kind)
 
 
-def settings_line(seq: int, wanted: BoardSettings) -> bytes:
-    """Bytes that ask the board for other settings."""
-    return line(seq, records.SETTINGS, *(getattr(wanted, field[0]) for field in records.SETTINGS_FIELDS))
+def decode_earlier(earlier: Earlier) -> ClampWindow | PairWindow | PulseCount:
+    """The reading of an earlier boot; RangeError when it is of a kind that is not kept so, or does not fit."""
+    if earlier.kind not in _EARLIER_KINDS:
+        raise RangeError(f"earlier: kind {earlier.kind}: clamp, pair or pulse")
+    reading = decode(earlier.kind, earlier.record)
+    assert isinstance(reading, ClampWindow | PairWindow | PulseCount)
+    return reading
 
 
-def calibration_line(seq: int, calibration: BoardCalibration) -> bytes:
-    """Bytes that give the board its noise floors and phases."""
-    return line(seq, records.CALIBRATION, *calibration.values())
+def settings(wanted: BoardSettings) -> Ask:
+    """Asks the board for other settings."""
+    return records.SETTINGS, tuple(getattr(wanted, field[0]) for field in records.SETTINGS_FIELDS)
 
 
-def table_line(seq: int, calibration: BoardCalibration, first: int) -> bytes:
-    """Bytes that give the board one piece of the linearity table: up to ``records.TABLE_STEPS`` codes behind ``first``."""
-    steps = calibration.table[first : first + records.TABLE_STEPS + 1]
-    rises = bytes((later - earlier - 8) & 0xFF for earlier, later in pairwise(steps))
-    return line(seq, records.TABLE, calibration.table_crc, first, steps[0], rises)
+def calibration(wanted: BoardCalibration) -> Ask:
+    """Gives the board its noise floors and phases."""
+    return records.CALIBRATION, tuple(wanted.values())
 
 
-def table_pieces() -> range:
-    """First code of each piece of a table."""
-    return range(0, TABLE_CODES, records.TABLE_STEPS + 1)
+def table(wanted: BoardCalibration) -> list[Ask]:
+    """Gives the board its linearity table, in pieces of up to ``records.TABLE_STEPS`` codes behind the first."""
+    pieces = []
+    for first in range(0, TABLE_CODES, records.TABLE_STEPS + 1):
+        steps = wanted.table[first : first + records.TABLE_STEPS + 1]
+        rises = bytes((later - earlier - 8) & 0xFF for earlier, later in pairwise(steps))
+        pieces.append((records.TABLE, (wanted.table_crc, first, steps[0], rises)))
+    return pieces
+
+
+def ack(position: Position, *, resume: bool) -> Ask:
+    """Tells the board that all up to ``position`` is stored for good, or (``resume``) asks it to go on behind it."""
+    return records.ACK, (position.boot_id, position.seq, int(resume))
 
 
 def line(seq: int, layout: Layout, *values: int | bytes) -> bytes:

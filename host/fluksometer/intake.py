@@ -1,0 +1,141 @@
+"""What the board says becomes readings: the configured sensors, those that others tell, and the times of both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from fluksometer.adapters.clock import host_time
+from fluksometer.calibrator import Calibrator
+from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
+from fluksometer.domain.desk import Desk, Said
+from fluksometer.domain.link_events import (
+    BoardLogged,
+    BoardSaidHello,
+    EarlierCame,
+    Event,
+    HealthReported,
+    PairClosed,
+    PulsesCounted,
+    TerminalSpoke,
+    WindowClosed,
+)
+from fluksometer.domain.readings import Hello
+from fluksometer.domain.sensor_bank import SensorBank
+from fluksometer.domain.sensors import Sensor
+from fluksometer.domain.told import ToldBook
+
+_log = structlog.get_logger("fluksometer")
+
+
+@dataclass(slots=True)
+class Latency:
+    """From the end of a window (by the board's clock) to its publication, in seconds."""
+
+    count: int = 0
+    sum_s: float = 0.0
+    max_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more window."""
+        self.count += 1
+        self.sum_s += seconds
+        self.max_s = max(self.max_s, seconds)
+
+    @property
+    def mean_s(self) -> float:
+        """Mean, 0 without any."""
+        return self.sum_s / self.count if self.count else 0.0
+
+
+class Intake:
+    """Owns all that is counted. Its state survives the bridge; a record that comes once more changes nothing."""
+
+    def __init__(self, sensors: Sequence[Sensor], calibrator: Calibrator, told: ToldBook, desks: Sequence[Desk]) -> None:
+        self.bank = SensorBank(sensors)
+        self.latency = Latency()
+        self.recalibrated = False  # something was learned of a clamp since somebody set this to False
+        self._calibrator, self._told, self._desks = calibrator, told, desks
+        self._clock = BoardClock()
+        self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
+        self._strange = 0  # records of earlier boots that were nothing to count
+        self._clock_set = True
+        self._received: HostTime = host_time()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """For the summary in the log."""
+        return {"gap_samples": sum(self._gap_samples.values()), "earlier_ignored": self._strange}
+
+    def state(self) -> dict[str, Any]:
+        """By name, what has to be known after a restart, for JSON."""
+        states = self.bank.state() | self._told.state()
+        for desk in self._desks:
+            states |= desk.state()
+        return states
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Go on where state() was."""
+        for part in (self.bank, self._told, *self._desks):
+            part.restore(states)
+
+    def recalibrate(self, hello: Hello) -> None:
+        """The calibration that is known now counts."""
+        self.bank.calibrations = self._calibrator.known(hello)
+
+    def take(self, event: Event, received: HostTime) -> Iterator[Said]:
+        """What is to be published of an event. ``received``: when its bytes came."""
+        self._received = received
+        match event:
+            case BoardSaidHello(hello=hello, new_boot=new_boot):
+                if new_boot:
+                    self._clock.begin_boot()
+                self._observe(hello.t_us)
+                if new_boot:
+                    self.bank.begin_boot(hello.boot_id, hello.uid)
+                self.recalibrate(hello)
+            case EarlierCame(boot_id=boot_id, reading=reading):
+                if not self.bank.take_earlier(boot_id, reading):
+                    self._strange += 1
+            case WindowClosed():
+                yield from self._take_window(event)
+            case PairClosed(pair=pair):
+                yield from self.bank.take_pair(pair, self._clock.utc_s(pair.t_us))
+            case PulsesCounted(pulses=pulses):
+                self._observe(pulses.t_us)
+                edge_s = self._clock.utc_s(pulses.edge_us)
+                yield from self.bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us))
+            case HealthReported(health=health):
+                self._observe(health.t_us)
+            case BoardLogged(log=log):
+                self._observe(log.t_us)
+            case TerminalSpoke(hello=hello, reading=reading):
+                self._observe(reading.t_us)
+                time_s, now_s = self._clock.utc_s(reading.t_us), host_time().mono_s
+                for desk in self._desks:
+                    yield from desk.take(hello, reading, time_s, now_s)
+
+    def _take_window(self, event: WindowClosed) -> Iterator[Said]:
+        hello, window = event.hello, event.window
+        self._observe(window.t_us)
+        self._gap_samples[window.port] = window.gap_samples
+        now_s = host_time().mono_s
+        self.bank.told_v = {line: v for desk in self._desks for line, v in desk.voltages(now_s).items()}
+        end_s = self._clock.utc_s(window.t_us)
+        yield from self.bank.take_window(window, end_s)
+        if end_s is not None:
+            self.latency.add(max(0.0, host_time().wall_s - end_s))
+        self.recalibrated = self._calibrator.learn(hello, window) or self.recalibrated
+
+    def _observe(self, t_us: int) -> None:
+        step_s = self._clock.observe(t_us, self._received)
+        if step_s:
+            _log.warning("host_clock_stepped", seconds=round(step_s, 3))
+        if step_s < 0:
+            self.bank.clock_set_back()
+            self._told.clock_set_back()
+        clock_set = self._received.wall_s >= CLOCK_SET_S
+        if self._clock_set and not clock_set:
+            _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
+        self._clock_set = clock_set

@@ -1,0 +1,1 @@
+"""What the bridge keeps on the disk."""
