@@ -12,8 +12,9 @@ from host.mqtt_peers import ScriptedBroker, Subscriber
 from host.rig import MOSQUITTO, Mosquitto, free_port, wait_until
 
 from fluksometer.adapters.broker import EmbeddedBroker
-from fluksometer.adapters.mqtt_sink import IN_FLIGHT, MqttSink
-from fluksometer.domain.topics import Message, reading
+from fluksometer.adapters.mqtt_sink import IN_FLIGHT, BacklogUnread, BrokerUp, MqttSink
+from fluksometer.domain.topics import Message
+from fluksometer.errors import StateFault
 from fluksometer.outbox import Outbox
 
 
@@ -28,7 +29,7 @@ def points(first, last):
 def by_topic(first, last):
     found = defaultdict(list)
     for point in points(first, last):
-        found[reading(point).topic].append([point.time_s, point.milli // 1000, point.unit])
+        found[point.topic].append([point.time_s, point.milli // 1000, point.unit])
     return found
 
 
@@ -178,6 +179,28 @@ def test_so_many_are_in_flight_and_other_messages_do_not_wait(scripted, start):
     assert ids(scripted.heard[0][-1:]) == [IN_FLIGHT + 1]
 
 
+def test_a_ledger_that_can_not_be_read_is_told_once_and_read_again(scripted):
+    told, faults, last = [], 3, 100
+
+    def read(after_id, limit):
+        nonlocal faults
+        if after_id == 0 and faults:
+            faults -= 1
+            raise StateFault("ledger.db: the disk gives errors")
+        return numbered(after_id, min(after_id + limit, last))
+
+    outbox = Outbox(last_id=last, read_ledger=read)
+    sink = MqttSink(host="127.0.0.1", port=scripted.port, client_id="t", tell=told.append, outbox=outbox)
+    sink.start()
+    wait_until(lambda: BacklogUnread("ledger.db: the disk gives errors") in told, "the fault")
+    outbox.append(points(101, 103))
+    sink.wake()  # nothing overtakes what can't be read
+    wait_until(lambda: scripted.heard and len(scripted.heard[0]) == 103, "the rest")
+    assert ids(scripted.heard[0]) == list(range(1, 104))
+    sink.stop()
+    assert told == [BrokerUp(), BacklogUnread("ledger.db: the disk gives errors"), BacklogUnread("")]
+
+
 def test_the_latest_of_each_topic_comes_again_unless_later_ones_wait(scripted, start):
     outbox = Outbox()
     sink = start(scripted.port, outbox)
@@ -191,7 +214,7 @@ def test_the_latest_of_each_topic_comes_again_unless_later_ones_wait(scripted, s
     outbox.append(points(9, 9))  # of the sensor of 6
     wait_until(lambda: len(scripted.heard) == 2 and len(scripted.heard[1]) >= 3, "what comes again")
     time.sleep(0.1)
-    four, five, nine = (reading(point).payload for number in (4, 5, 9) for point in points(number, number))
+    four, five, nine = (point.payload for number in (4, 5, 9) for point in points(number, number))
     assert [(one.payload, one.qos) for one in scripted.heard[1]] == [(four, 0), (five, 0), (nine, 1)]
 
 
