@@ -52,9 +52,7 @@ class Latency:
 class Intake:
     """Owns all that is counted. Its state survives the bridge; a record that comes once more changes nothing."""
 
-    def __init__(
-        self, sensors: Sequence[Sensor], calibrator: Calibrator, told: ToldBook, desks: Sequence[Desk]
-    ) -> None:
+    def __init__(self, sensors: Sequence[Sensor], calibrator: Calibrator, told: ToldBook, desks: Sequence[Desk]) -> None:
         self.bank = SensorBank(sensors)
         self.latency = Latency()
         self.recalibrated = False  # something was learned of a clamp since somebody set this to False

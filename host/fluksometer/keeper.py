@@ -91,12 +91,7 @@ class Keeper:
     def _tell(self, fault: LedgerFault | None) -> None:
         before, self.fault = self.fault, fault
         if fault and (before is None or before.condition != fault.condition):
-            _log.error(
-                "ledger",
-                condition=fault.condition,
-                reason=str(fault),
-                note="readings go on, the board keeps its records",
-            )
+            _log.error("ledger", condition=fault.condition, reason=str(fault), note="readings go on, the board keeps its records")
         if before and fault is None:
             _log.info("ledger", condition="ok")
 
