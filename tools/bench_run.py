@@ -227,6 +227,8 @@ def bench_backlog(folder: Path, full: bool) -> None:
     """A backlog of readings to the brokers, behind the cursor."""
     for figure in bench_drain.figures(folder, full):
         judge("drain", figure)
+
+
 def bench_ledger_file(folder: Path, full: bool) -> None:
     """The ledger: bytes and syncs of a commit, a backlog and its drain, an accelerated year."""
     for figure in bench_ledger.figures(folder, full, say):

@@ -79,7 +79,9 @@ class LinkSession:
         self._order = KeptOrder(position)
         self._hold = False
         self._acknowledged = 0  # of the present boot, since its last hello
-        self._vouched_to_s = 0.0  # a hello has just told the boot: what looks odd behind it is of this boot none the less
+        self._vouched_to_s = (
+            0.0  # a hello has just told the boot: what looks odd behind it is of this boot none the less
+        )
         self._joining = True  # the first bytes of an opened link may be the rest of a frame
         self._greeted_s = -GREET_EVERY_S
         self._greet_at_s: float | None = None

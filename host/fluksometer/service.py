@@ -14,7 +14,7 @@ from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.event_log import EventLog, describe
-from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
+from fluksometer.adapters.mqtt_sink import BacklogUnread, BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
@@ -242,6 +242,8 @@ class Bridge:
                     desk.want(topic, payload)
             case Woken():
                 pass
+            case BacklogUnread(reason=reason):
+                _log.error("mqtt_backlog", reason=reason or "can be read again")
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
                 for desk in self._desks:

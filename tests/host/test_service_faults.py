@@ -18,9 +18,9 @@ from fluksometer.calibrator import Calibrator
 from fluksometer.config import Config
 from fluksometer.domain.told import ToldBook
 from fluksometer.errors import Failure
-from fluksometer.storage.ledger import Ledger
 from fluksometer.faults import parse_toml
 from fluksometer.service import Bridge
+from fluksometer.storage.ledger import Ledger
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])

@@ -5,7 +5,6 @@ from typing import Literal
 
 from .topics import decimal
 
-
 Kind = Literal["gauge", "counter"]
 
 
