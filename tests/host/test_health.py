@@ -1,0 +1,482 @@
+"""Each fault leads to its own message, with what helps, and is over afterwards; without a fault there is silence."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from host.making import make_hello, make_pulse_sensor, make_sensor, make_window
+
+from fluksometer.domain import wire
+from fluksometer.domain.health import MOST_BYTES, HealthWatch
+from fluksometer.domain.keeping_health import ClockState, LedgerState, SinkState
+from fluksometer.domain.link_events import (
+    BoardAtPrompt,
+    BoardLogged,
+    BoardSaidHello,
+    BoardSilent,
+    FramesDropped,
+    HealthReported,
+    PulsesCounted,
+    RecordRefused,
+    RecordsMissed,
+    SettingsRefused,
+    TerminalSpoke,
+    UnknownKind,
+    WindowClosed,
+    WireVersionDiffers,
+)
+from fluksometer.domain.readings import BoardLog, Health, PulseCount
+from fluksometer.domain.sensors import SensorClass
+from fluksometer.domain.terminal_readings import P1Status, RadioStatus
+from fluksometer.domain.told import ToldSensor
+
+DEVICE = "d" * 32
+WALL_S = 1_700_000_000
+VOLTAGE_PORT = 3
+SENSORS = [
+    make_sensor(sensor_id="1" * 32, port=1, function="kitchen"),
+    make_sensor(sensor_id="2" * 32, port=2, function="oven"),
+    make_sensor(sensor_id="3" * 32, port=3, function="mains", sensor_class=SensorClass.VOLTAGE, adapter_v=400),
+    make_pulse_sensor(sensor_id="4" * 32, port=4, function="water"),
+]
+HELLO = make_hello(voltage_port=VOLTAGE_PORT, p1=1, radio=1)
+
+
+def told_sensor(name, sensor_class, **given):
+    more = {"cosem": (("meter", "M1"),), "kube": (("kid", 5),), "uart": (("port", (6,)), ("address", 7))}[sensor_class]
+    fields = {"kind": "electricity", "unit": "W", "counts": False, "more": more, "function": name}
+    return ToldSensor(sensor_id=name.encode().hex().ljust(32, "0"), sensor_class=sensor_class, **fields | given)
+
+
+GAS = told_sensor("P1 gas", "cosem", kind="gas", counts=True, more=(("meter", "G1"),))
+TOLD = [
+    told_sensor("P1 power", "cosem"),
+    GAS,
+    told_sensor("attic t", "kube"),
+    told_sensor("attic moves", "kube", counts=True, retain=False),
+    told_sensor("meter W", "uart"),
+]
+EVERY_S = {"cosem": 1, "kube": 64, "uart": 10}
+
+
+class House:
+    """A healthy Fluksometer, second by second; ``change`` is what a test breaks."""
+
+    def __init__(self, sensors=SENSORS, told=TOLD) -> None:
+        self.told = {one.sensor_id: one for one in told}
+        self.watch = HealthWatch(DEVICE, sensors, self.told)
+        self.now_s = 1000
+        self.news: list[tuple[int, str, str, dict]] = []
+        self.messages: list[tuple[int, dict]] = []
+        self.sizes: list[int] = []
+        self.hello = HELLO
+        self.flags: dict[int, int] = {}  # by port
+        self.ports = {1, 2, 3, 4}  # that send
+        self.talks = True
+        self.silent: set[str] = set()  # classes that tell nothing
+        self.health: dict[str, int] = {}
+        self.p1: dict[str, int] = {}
+        self.radio_chip = 1
+        self.pulses: dict[str, int] = {}
+        self.sink = SinkState(up=True)
+        self.ledger = LedgerState()
+        self.clock = ClockState()
+        self.watch.link("")
+        self.send(BoardSaidHello(self.hello, True))
+
+    def send(self, *events) -> None:
+        for event in events:
+            self.watch.take(event, self.now_s)
+
+    def second(self) -> None:
+        self.now_s += 1
+        now = self.now_s
+        if self.talks:
+            self._board(now)
+        for one in self.told.values():
+            every = 300 if one is GAS else EVERY_S[one.sensor_class]
+            if one.sensor_class not in self.silent and now % every == 0 and one.retain:
+                self.watch.sensor_told(one.sensor_id, float(WALL_S + now), now)
+        self.watch.sink("mqtt", self.sink, now)
+        self.watch.ledger(self.ledger)
+        self.watch.clock(self.clock, now)
+        message, news = self.watch.step(now, WALL_S + now)
+        self.news += [(now, *one) for one in news]
+        if message:
+            assert message.topic == f"/device/{DEVICE}/health" and message.retain
+            self.sizes.append(len(message.payload))
+            self.messages.append((now, json.loads(message.payload)))
+
+    def _board(self, now: int) -> None:
+        t_us = now * 1_000_000
+        for port in sorted(self.ports & {1, 2, 3}):
+            self.send(WindowClosed(self.hello, make_window(port=port, t_us=t_us, flags=self.flags.get(port, 0))))
+        if 4 in self.ports:
+            pulse = {"port": 4, "t_us": t_us, "count": now, "edge_us": 0, "interval_us": 0, "rejected": 0}
+            self.send(PulsesCounted(self.hello, PulseCount(**pulse | self.pulses)))
+        if now % 10 == 0:
+            self.send(HealthReported(self.hello, make_health(t_us=t_us, **self.health)))
+            self.send(TerminalSpoke(self.hello, make_p1_status(t_us=t_us, **self.p1)))
+            self.send(TerminalSpoke(self.hello, make_radio_status(t_us=t_us, chip=self.radio_chip)))
+
+    def run(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.second()
+
+    @property
+    def last(self) -> dict:
+        return self.messages[-1][1]
+
+    def quality(self, name: str) -> tuple[str, str]:
+        one = next(one for one in self.last["sensors"].values() if one["function"] == name)
+        return one["quality"], one["reason"]
+
+
+def make_health(**given):
+    fields = {"t_us": 0, "heap_free": 60_000, "heap_used": 90_000, "busy_us": 1000, "backlog_samples": 900}
+    fields |= {"ring_samples": 15_000, "records_dropped": 0, "lines_dropped": 0}
+    return Health(**fields | given)
+
+
+def make_p1_status(**given):
+    fields = {"t_us": 0, "baud": 115200, "even_parity": 0, "inverted": 1, "bytes_in": 0, "telegrams": 9, "bad_crc": 0}
+    return P1Status(**fields | {"bad_form": 0, "cut": 0, "bad_bytes": 0} | given)
+
+
+def make_radio_status(**given):
+    names = ("received", "bad_crc", "bad_length", "foreign", "sent", "acks", "not_sent", "resets")
+    return RadioStatus(**{"t_us": 0, "chip": 1, "group": 212} | dict.fromkeys(names, 0) | given)
+
+
+# --- what a fault does, second by second (n counts from 0), and what ends it -------------------------------------
+
+
+def sets(**values):
+    def inject(house, n):
+        for name, value in values.items():
+            setattr(house, name, value)
+
+    return inject
+
+
+def flag(port, bits, every=1):
+    def inject(house, n):
+        house.flags[port] = bits if n % every == 0 else 0
+
+    return inject
+
+
+def sends(*events, every=1):
+    def inject(house, n):
+        if n % every == 0:
+            house.send(*events)
+
+    return inject
+
+
+def once(*events):
+    return sends(*events, every=10**6)
+
+
+def unplugs(house, n):
+    if n == 0:
+        house.talks = False
+        house.watch.link("/dev/ttyACM0 is not there: is the board plugged in?")
+
+
+def stops(event):
+    def inject(house, n):
+        house.talks = False
+        if n == 0:
+            house.send(event)
+
+    return inject
+
+
+def reboots(cause):
+    def inject(house, n):
+        if n == 0:
+            house.hello = make_hello(boot_id=99, reset_cause=cause, voltage_port=VOLTAGE_PORT, p1=1, radio=1)
+            house.send(BoardSaidHello(house.hello, True))
+
+    return inject
+
+
+def rises(part, name, by, every=1):
+    def inject(house, n):
+        getattr(house, part)[name] = by * (1 + n // every)
+
+    return inject
+
+
+def chatters(house, n):
+    house.pulses["rejected"] = 100 * (n + 1)
+
+
+def freezes(house, n):
+    house.ports = {4}
+
+
+def refuses(house, n):
+    if n == 0:
+        house.send(SettingsRefused("rate_hz is 20000, not 40000"))
+
+
+def clock_steps(house, n):
+    house.clock = ClockState(steps=1, step_s=-3600.0)
+
+
+def readings_drop(house, n):
+    house.sink = SinkState(up=True, dropped=n + 1)
+
+
+def heals(house):
+    """Everything as it was, but for counts, which never fall."""
+    house.flags, house.ports, house.talks, house.silent = {}, {1, 2, 3, 4}, True, set()
+    house.health.pop("heap_free", None)
+    house.health.pop("backlog_samples", None)
+    house.p1.pop("telegrams", None)
+    house.radio_chip = 1
+    house.sink = SinkState(up=True, dropped=house.sink.dropped)
+    house.ledger, house.clock = LedgerState(), ClockState(steps=house.clock.steps)
+    house.watch.link("")
+    house.send(BoardSaidHello(house.hello, False))
+
+
+LOG = BoardLog(level=2, t_us=1, text="converter: stopped by itself and was started anew, 1 times since boot")
+CASES = [
+    # what it is called, its subject, what happens, words of the fix
+    ("clamp_clipped", 2, flag(2, wire.CLIPPED), "larger clamp"),
+    ("clamp_clipped", 2, flag(2, wire.CLIPPED, every=2), "larger clamp"),
+    ("clamp_clipped", 3, flag(3, wire.CLIPPED), "adapter"),
+    ("clamp_open", 2, flag(2, wire.NO_SIGNAL), "plug"),
+    ("clamp_loose", 1, flag(1, wire.BIAS_MOVED), "loose plug"),
+    ("voltage_missing", 3, flag(3, wire.NO_MAINS), "plug the voltage adapter in"),
+    ("samples_lost", "", flag(1, wire.GAP, every=4), "lower board.rate_hz"),
+    ("pulse_chatter", 4, chatters, "bounce"),
+    ("port_silent", 2, sets(ports={1, 3, 4}), "reset the board"),
+    ("port_silent", 4, sets(ports={1, 2, 3}), "reset the board"),
+    ("windows_missing", "", freezes, "reset the board"),
+    ("meter_silent", "M1", sets(silent={"cosem"}), "P1 cable"),
+    ("modbus_silent", "7", sets(silent={"uart"}), "lines A and B"),
+    ("link_down", "", unplugs, "plugged in"),
+    ("board_at_prompt", "", stops(BoardAtPrompt()), "flash.sh"),
+    ("board_silent", "", stops(BoardSilent(5.0)), "is this its port"),
+    ("wire_differs", "", stops(WireVersionDiffers(3, 4)), "flash.sh"),
+    ("settings_refused", "", refuses, "reset the board"),
+    ("record_refused", "", once(RecordRefused("port is 9")), "flash.sh"),
+    ("unknown_record", "", once(UnknownKind(77)), "update the bridge"),
+    ("records_missed", "", once(RecordsMissed(3)), "cable"),
+    ("link_damaged", "", sends(FramesDropped(1), every=4), "shorter or better cable"),
+    ("link_damaged_to_board", "", rises("health", "lines_dropped", 1, every=3), "shorter or better cable"),
+    ("board_watchdog", "", reboots(3), "flash.sh"),
+    ("board_restarted", "", reboots(1), "supply"),
+    ("board_merges", "", rises("health", "records_merged", 5), "keep it running"),
+    ("board_dropped_records", "", rises("health", "records_dropped", 5), "keep the bridge running"),
+    ("heap_low", "", lambda house, n: house.health.update(heap_free=8000), "fewer terminals"),
+    ("ring_nearly_full", "", lambda house, n: house.health.update(backlog_samples=14_000), "lower board.rate_hz"),
+    ("converter_stalled", "", once(BoardLogged(HELLO, LOG)), "flash.sh"),
+    ("radio_no_chip", "", sets(radio_chip=0), "docs/wiring.md"),
+    ("p1_silent", "", lambda house, n: house.p1.update(telegrams=0), "P1 cable"),
+    ("p1_damaged", "", rises("p1", "bad_crc", 1, every=3), "shorter P1 cable"),
+    ("sink_down", "mqtt", sets(sink=SinkState(up=False, reason="refused", waiting=5)), "[mqtt]"),
+    ("sink_backlog", "mqtt", sets(sink=SinkState(up=True, waiting=900, oldest_s=61.0)), "catches up"),
+    ("readings_dropped", "mqtt", readings_drop, "more room"),
+    ("ledger_full", "", sets(ledger=LedgerState(state="full")), "free some space"),
+    ("ledger_read_only", "", sets(ledger=LedgerState(state="read_only")), "mount it again"),
+    ("ledger_corrupt", "", sets(ledger=LedgerState(state="corrupt")), "backup"),
+    ("ledger_salvaged", "", sets(ledger=LedgerState(state="salvaged", grave=False)), "check the disk"),
+    ("ledger_slow", "", sets(ledger=LedgerState(commit_s=2.5)), "disk"),
+    ("clock_not_trusted", "", sets(clock=ClockState(trusted=False)), "timedatectl"),
+    ("clock_stepped", "", clock_steps, "time service"),
+]
+
+
+@pytest.mark.parametrize(("what", "subject", "inject", "fix"), CASES, ids=[f"{one[0]} {one[1]}" for one in CASES])
+def test_a_fault_is_told_within_a_minute_and_is_over_when_it_is(what, subject, inject, fix):
+    house = House()
+    house.run(100)
+    assert house.last["state"] == "ok" and not house.news
+    began_s = house.now_s
+    for n in range(60):
+        inject(house, n)
+        house.second()
+    told = [(at, one) for at, message in house.messages for one in message["faults"] if one["what"] == what]
+    assert told, house.last["faults"]
+    at_s, fault = told[0]
+    assert began_s < at_s <= began_s + 60
+    assert fix in fault["says"]
+    assert subject in ("", *fault.values())
+    assert abs(fault["since"] - (WALL_S + at_s)) <= 1
+    assert [one["what"] for one in house.last["faults"]] == [what], "and nothing else is told"
+    heals(house)
+    house.run(140)
+    assert house.last["state"] == "ok" and house.last["faults"] == []
+    events = [event for _, _, event, _ in house.news]
+    assert events in ([what, f"{what}_over"], [f"{what}_over"]), "once each"
+
+
+def test_all_told_events_are_told_by_the_log_or_stand_there_already():
+    """What nobody else writes into the log is written by the register."""
+    house = House()
+    house.run(20)
+    house.flags[2] = wire.NO_SIGNAL
+    house.run(10)
+    ((_, level, event, fields),) = house.news
+    assert (level, event, fields["port"]) == ("error", "clamp_open", 2)
+    assert "push the plug in" in fields["reason"]
+    assert house.watch.summary == "fault: clamp_open 2"
+
+
+def test_a_healthy_hour_tells_nothing_but_a_message_a_minute():
+    house = House()
+    house.run(3600)
+    assert house.news == []
+    assert {message["state"] for _, message in house.messages} == {"ok"}
+    assert {one["quality"] for one in house.last["sensors"].values()} == {"good"}
+    times = [at for at, _ in house.messages]
+    assert all(after - before <= 60 for before, after in pairwise(times))
+    assert len(times) <= 60 + 12  # the first values of each sensor are changes
+
+
+@pytest.mark.parametrize("period_s", [2, 3, 7, 11, 20, 31, 45])
+def test_a_fault_that_comes_and_goes_is_told_twice_a_minute_at_most(period_s):
+    house = House()
+    house.run(20)
+    for n in range(600):
+        broken = n % period_s < period_s / 2
+        house.sink = SinkState(up=not broken, reason="refused")
+        house.ledger = LedgerState(state="full" if broken else "ok")
+        house.flags[2] = wire.NO_SIGNAL if broken else 0
+        house.second()
+    for what in ("sink_down", "ledger_full", "clamp_open"):
+        begins, before = [], False
+        for at, message in house.messages:
+            now = any(one["what"] == what for one in message["faults"])
+            begins += [at] if now and not before else []
+            before = now
+        assert begins or (what == "clamp_open" and period_s < 3)
+        assert all(after - first >= 30 for first, after in pairwise(begins))
+
+
+def test_sensors_say_why():
+    house = House()
+    house.run(700)
+    house.flags = {2: wire.NO_SIGNAL, 1: wire.CLIPPED}
+    house.run(15)
+    assert house.quality("oven") == ("bad", "the input is dead: every sample is the same")
+    assert house.quality("kitchen")[0] == "uncertain"
+    assert house.quality("water") == ("good", "")
+    house.flags = {3: wire.NO_MAINS}
+    house.run(20)
+    assert house.quality("mains")[0] == "bad"
+    assert house.quality("kitchen") == ("uncertain", "the voltage that it is measured with: no mains are seen")
+
+
+def test_without_a_board_its_sensors_are_stale_and_say_so():
+    house = House()
+    house.run(700)
+    unplugs(house, 0)
+    house.run(7)
+    assert house.quality("oven") == ("stale", "the board is not there")
+    assert house.quality("water")[0] == "good"
+    house.run(60)
+    assert house.quality("water") == ("stale", "the board is not there")
+    assert house.last["link"]["up"] is False
+
+
+def test_a_sensor_that_never_came_says_never():
+    house = House()
+    house.ports = {1, 3, 4}
+    house.run(5)
+    assert house.quality("oven") == ("never", "nothing has come yet")
+    assert next(one for one in house.last["sensors"].values() if one["function"] == "oven")["age_s"] is None
+
+
+def test_an_input_without_pulses_is_not_stale_while_its_records_come():
+    house = House()
+    house.pulses["count"] = 3
+    house.run(3600)
+    assert house.quality("water") == ("good", "")
+
+
+def test_a_meter_is_expected_as_often_as_it_comes():
+    house = House()
+    house.run(1000)
+    house.silent = {"cosem"}
+    house.run(29)
+    assert house.quality("P1 power")[0] == "good"
+    house.run(4)
+    assert house.quality("P1 power") == ("stale", "expected every 1 s")
+    assert house.quality("P1 gas")[0] == "good"
+    house.run(3 * 3600)
+    assert house.quality("P1 gas")[0] == "stale"
+
+
+def test_a_repeated_gas_reading_is_no_new_one():
+    house = House(told=[GAS])
+    house.silent = {"cosem"}
+    for now in range(1000, 1200):
+        house.watch.sensor_told(GAS.sensor_id, 5.0, now)
+    house.now_s = 1199
+    house.second()
+    assert house.last["sensors"][GAS.sensor_id]["age_s"] == 200
+
+
+def test_events_of_a_kube_are_as_fresh_as_the_kube():
+    house = House()
+    house.run(700)
+    assert house.quality("attic moves") == ("good", "")
+    house.silent = {"kube"}
+    house.run(260)
+    assert house.quality("attic moves")[0] == "stale"
+    assert [one["what"] for one in house.last["faults"]] == ["kube_silent"]
+
+
+def test_the_message_stays_small_and_names_the_worst_first():
+    sensors = [*SENSORS[:2], *(told_sensor(f"a sensor with a long name {n}", "cosem") for n in range(198))]
+    house = House(sensors=sensors[:2], told=sensors[2:])
+    house.run(30)
+    house.flags[2] = wire.NO_SIGNAL
+    house.run(60)
+    assert max(house.sizes) <= MOST_BYTES
+    assert house.last["qualities"] == {"good": 199, "bad": 1}
+    assert next(iter(house.last["sensors"].values()))["function"] == "oven"
+    assert len(house.last["sensors"]) + house.last["sensors_left_out"] == 200
+    assert len(house.last["sensors"]) >= 15
+
+
+def test_many_faults_at_once_stay_bounded_too():
+    house = House(told=[told_sensor(f"m{n}", "cosem", more=(("meter", f"M{n}" * 20),)) for n in range(200)])
+    house.run(40)
+    house.silent = {"cosem"}
+    unplugs(house, 0)
+    house.run(200)
+    house.ledger, house.sink = LedgerState(state="full", reason="x" * 5000), SinkState(up=False, reason="y" * 5000)
+    house.talks = True
+    house.watch.link("")
+    house.send(BoardSaidHello(house.hello, False))
+    house.run(100)
+    assert max(house.sizes) <= MOST_BYTES
+    assert house.last["faults_left_out"] > 0
+
+
+def test_times_are_unknown_while_the_hosts_clock_is_not_set():
+    watch = HealthWatch(DEVICE, SENSORS, {})
+    watch.ledger(LedgerState(state="full"))
+    message, _ = watch.step(5.0, 12.0)
+    body = json.loads(message.payload)
+    assert body["time"] is None and body["faults"][0]["since"] is None
+
+
+def test_counters_of_link_board_and_sinks_are_shown():
+    house = House()
+    house.watch.link_counts({"records": 5, "dropped": 1})
+    house.sink = SinkState(up=True, waiting=3, cursor=17, oldest_s=0.51)
+    house.health = {"kept_bytes": 400, "records_merged": 0}
+    house.run(61)
+    assert house.last["link"] == {"up": True, "records": 5, "dropped": 1}
+    assert house.last["sinks"]["mqtt"] == {"up": True, "waiting": 3, "cursor": 17, "oldest_s": 0.5, "dropped": 0}
+    board = house.last["board"]
+    assert (board["heap_free"], board["kept_bytes"], board["reset_cause"]) == (60_000, 400, "power on")
+    assert house.last["ledger"]["state"] == "ok" and house.last["clock"]["trusted"] is True
