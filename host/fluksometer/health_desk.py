@@ -65,7 +65,7 @@ class HealthDesk(Desk):
             return [], []
         self._next_s = now_s + STEP_S
         around, watch = self._look(), self._watch
-        watch.link_counts(asdict(around.counts))
+        watch.link_counts(asdict(around.counts), now_s)
         watch.ledger(around.ledger)
         watch.clock(around.clock, now_s)
         for name, state in around.sinks.items():

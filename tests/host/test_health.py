@@ -1,10 +1,12 @@
 """Each fault leads to its own message, with what helps, and is over afterwards; without a fault there is silence."""
 
 import json
+import re
 from itertools import pairwise
 
 import pytest
 from host.making import make_hello, make_pulse_sensor, make_sensor, make_window
+from places import ROOT
 
 from fluksometer.domain import wire
 from fluksometer.domain.health import MOST_BYTES, HealthWatch
@@ -18,7 +20,6 @@ from fluksometer.domain.link_events import (
     HealthReported,
     PulsesCounted,
     RecordRefused,
-    RecordsMissed,
     SettingsRefused,
     TerminalSpoke,
     UnknownKind,
@@ -222,6 +223,10 @@ def refuses(house, n):
         house.send(SettingsRefused("rate_hz is 20000, not 40000"))
 
 
+def resumes(house, n):
+    house.watch.link_counts({"resumed": n // 5}, house.now_s)
+
+
 def clock_steps(house, n):
     house.clock = ClockState(steps=1, step_s=-3600.0)
 
@@ -266,7 +271,7 @@ CASES = [
     ("settings_refused", "", refuses, "reset the board"),
     ("record_refused", "", once(RecordRefused("port is 9")), "flash.sh"),
     ("unknown_record", "", once(UnknownKind(77)), "update the bridge"),
-    ("records_missed", "", once(RecordsMissed(3)), "cable"),
+    ("link_resumes", "", resumes, "shorter or better cable"),
     ("link_damaged", "", sends(FramesDropped(1), every=4), "shorter or better cable"),
     ("link_damaged_to_board", "", rises("health", "lines_dropped", 1, every=3), "shorter or better cable"),
     ("board_watchdog", "", reboots(3), "flash.sh"),
@@ -316,8 +321,7 @@ def test_a_fault_is_told_within_a_minute_and_is_over_when_it_is(what, subject, i
     assert events in ([what, f"{what}_over"], [f"{what}_over"]), "once each"
 
 
-def test_all_told_events_are_told_by_the_log_or_stand_there_already():
-    """What nobody else writes into the log is written by the register."""
+def test_the_log_has_the_sentence_and_the_summary_the_name():
     house = House()
     house.run(20)
     house.flags[2] = wire.NO_SIGNAL
@@ -471,7 +475,7 @@ def test_times_are_unknown_while_the_hosts_clock_is_not_set():
 
 def test_counters_of_link_board_and_sinks_are_shown():
     house = House()
-    house.watch.link_counts({"records": 5, "dropped": 1})
+    house.watch.link_counts({"records": 5, "dropped": 1}, house.now_s)
     house.sink = SinkState(up=True, waiting=3, cursor=17, oldest_s=0.51)
     house.health = {"kept_bytes": 400, "records_merged": 0}
     house.run(61)
@@ -480,3 +484,24 @@ def test_counters_of_link_board_and_sinks_are_shown():
     board = house.last["board"]
     assert (board["heap_free"], board["kept_bytes"], board["reset_cause"]) == (60_000, 400, "power on")
     assert house.last["ledger"]["state"] == "ok" and house.last["clock"]["trusted"] is True
+
+
+def test_the_page_has_every_fault_and_every_key():
+    page = (ROOT / "docs" / "health.md").read_text()
+    rows = page.partition("## Faults")[2]
+    for what, *_ in CASES:
+        assert f"`{what}`" in rows, what
+    sources = [*(ROOT / "host/fluksometer/domain").glob("*health.py")]
+    named = {name for source in sources for name in re.findall(r'what="(\w+)"', source.read_text())}
+    assert named and not [name for name in named if f"`{name}`" not in rows]
+    house = House()
+    house.watch.link_counts({"records": 5, "dropped": 1}, house.now_s)
+    house.flags[2] = wire.NO_SIGNAL
+    house.run(60)
+    (example,) = (json.loads(one) for one in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    assert list(example) == list(house.last)
+    for key in ("link", "board", "ledger", "clock"):
+        assert list(example[key]) == list(house.last[key]), key
+    assert list(example["sinks"]["mqtt"]) == list(house.last["sinks"]["mqtt"])
+    assert list(example["faults"][0]) == list(house.last["faults"][0])
+    assert example["faults"][0]["says"] == house.last["faults"][0]["says"]

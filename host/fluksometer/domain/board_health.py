@@ -1,6 +1,6 @@
 """What is wrong with the link and the board, judged from the link's events. Pure; monotonic times come in as arguments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .fault_register import Condition, Minute
@@ -16,7 +16,6 @@ from .link_events import (
     PulsesCounted,
     RawCame,
     RecordRefused,
-    RecordsMissed,
     SettingsRefused,
     TerminalSpoke,
     UnknownKind,
@@ -35,6 +34,7 @@ _HOLD_S: Final = 60.0
 _DROPPED_LEAST: Final = 5  # a minute
 _DROPPED_SHARE: Final = 0.01
 _LINES_LEAST: Final = 3  # a minute
+_RESUMED_LEAST: Final = 5  # a minute
 _RING_SHARE: Final = 0.8
 _STALLED: Final = "converter: stopped"  # how the board's log record begins
 _RESET_HELP: Final = "reset the board; if that does not help, run ./flash.sh"
@@ -71,6 +71,7 @@ class BoardHealth:
         self._settings: Condition | None = None
         self._held: dict[str, tuple[float, Condition]] = {}  # events: they are wrong for a minute
         self._frames, self._records, self._lines = Minute(), Minute(), Minute()
+        self._resumed, self._last_resumed = Minute(), 0
         self._bad_crc, self._last_crc = Minute(), 0
         self._heap_low = False
         self._p1: P1Status | None = None
@@ -95,6 +96,12 @@ class BoardHealth:
             self._down = Condition(what="link_down", says=reason, grave=True, logged=True)
         elif self._down and self._down.what == "link_down":
             self._down, self.hello = None, None
+
+    def take_counts(self, counts: Mapping[str, int], now_s: float) -> None:
+        """The session's totals, by name. ``resumed``: times that the board was asked for records once more."""
+        resumed = counts.get("resumed", 0)
+        self._resumed.add(max(0, resumed - self._last_resumed), now_s)
+        self._last_resumed = resumed
 
     def take(self, event: Event, now_s: float) -> None:
         """What the session told."""
@@ -129,9 +136,6 @@ class BoardHealth:
         match event:
             case FramesDropped(count=count):
                 self._frames.add(count, now_s)
-            case RecordsMissed(count=count):
-                says = f"{count} records of the board never came; totals stay right: look at the cable and its plugs"
-                self._hold(Condition(what="records_missed", says=says, logged=True), now_s)
             case RecordRefused(reason=reason):
                 says = f"the board sends a record that can't be right ({reason}): put matching firmware on it with ./flash.sh"
                 self._hold(Condition(what="record_refused", says=says, logged=True), now_s)
@@ -231,6 +235,10 @@ class BoardHealth:
                 f"{frames} of {frames + records} records of the last minute came damaged: use a shorter or better cable"
             )
             yield Condition(what="link_damaged", says=says)
+        resumed = self._resumed.total(now_s)
+        if resumed >= _RESUMED_LEAST:
+            says = f"records had to be asked for {resumed} times in the last minute: use a shorter or better cable"
+            yield Condition(what="link_resumes", says=says)
         lines = self._lines.total(now_s)
         if lines >= _LINES_LEAST:
             says = f"{lines} lines to the board came damaged in the last minute: use a shorter or better cable"

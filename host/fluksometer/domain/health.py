@@ -59,9 +59,10 @@ class HealthWatch:
         """The port was opened (an empty reason), or is closed: why, and what helps."""
         self._board.link(reason)
 
-    def link_counts(self, counts: Mapping[str, int]) -> None:
+    def link_counts(self, counts: Mapping[str, int], now_s: float) -> None:
         """Totals of the session, by name."""
         self._counts = dict(counts)
+        self._board.take_counts(counts, now_s)
 
     def sensor_told(self, sensor_id: str, time_s: float | None, now_s: float) -> None:
         """A sensor of the ToldBook was told a value, measured at ``time_s`` (UTC; None: unknown)."""
