@@ -46,7 +46,10 @@ class HealthDesk(Desk):
         self._watch = HealthWatch(device_id, sensors, told.sensors, apart=apart)
         self._told, self._look, self._clock, self._log = told, look, clock, log
         self._next_s = 0.0
-        self.link = self._watch.link
+
+    def link(self, reason: str) -> None:
+        """The port was opened (an empty reason), or is closed: why, and what helps."""
+        self._watch.link(reason)
 
     def see(self, event: Event) -> None:
         """An event of the session."""

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import structlog
@@ -22,6 +22,7 @@ from fluksometer.config import Config
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk
+from fluksometer.domain.keeping_health import ClockState, SinkState
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -35,11 +36,11 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensor_bank import SensorBank
-from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
-from fluksometer.domain.topics import Message, decimal, sensor_config
-from fluksometer.domain.units import plain
+from fluksometer.domain.topics import Message, sensor_config
 from fluksometer.errors import Failure
+from fluksometer.health_desk import HealthDesk, Surroundings
 from fluksometer.link_session import LinkSession
 from fluksometer.shared.records import CAPTURE
 
@@ -99,12 +100,15 @@ class Bridge:
         self._calibrator = calibrator
         self._session = LinkSession(config.board_settings(device_id), calibrator.for_board)
         self._desk = CaptureDesk(device_id, sensors)
-        self._told, self._desks = told, desks
+        self._told = told
+        apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
+        self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
+        self._desks = (*desks, self._health)
         self._clock = BoardClock()
         self._event_log = EventLog(_log)
         self._latency = Latency()
         self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
-        self._clock_set = True
+        self._clock_state, self._mqtt_state = ClockState(), SinkState(up=True)
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait)
@@ -161,7 +165,7 @@ class Bridge:
 
     async def _start(self) -> None:
         for sensor in self._sensors:
-            _log.info("sensor", **_describe(sensor))
+            self._event_log.show_sensor(sensor)
         if self._broker:
             await asyncio.to_thread(self._broker.start)
             _log.info("broker_started", address=self._broker.address)
@@ -236,12 +240,15 @@ class Bridge:
                 return self._session.feed(data, time.mono_s) + self._session.tick(time.mono_s)
             case LinkUp(port=port, time=time):
                 _log.info("link_up", port=port)
+                self._health.link("")
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)
+                self._health.link(reason)
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
+                self._mqtt_state = SinkState(up=True)
                 for desk in self._desks:
                     desk.broker(True)
             case Received(topic=topic, payload=payload):
@@ -252,12 +259,14 @@ class Bridge:
                 pass
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
+                self._mqtt_state = SinkState(up=False, reason=news.reason)
                 for desk in self._desks:
                     desk.broker(False)
         return []
 
     def _take(self, event: Event) -> None:
         self._event_log.show(event)
+        self._health.see(event)
         match event:
             case BoardSaidHello(hello=hello, new_boot=new_boot):
                 if new_boot:
@@ -302,13 +311,17 @@ class Bridge:
         step_s = self._clock.observe(t_us, self._received)
         if step_s:
             _log.warning("host_clock_stepped", seconds=round(step_s, 3))
+            self._clock_state = replace(self._clock_state, steps=self._clock_state.steps + 1, step_s=step_s)
         if step_s < 0:
             self._bank.clock_set_back()
             self._told.clock_set_back()
         clock_set = self._received.wall_s >= CLOCK_SET_S
-        if self._clock_set and not clock_set:
+        if self._clock_state.trusted and not clock_set:
             _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
-        self._clock_set = clock_set
+        self._clock_state = replace(self._clock_state, trusted=clock_set)
+
+    def _look(self) -> Surroundings:
+        return Surroundings(counts=self._session.counts, sinks={"mqtt": self._mqtt_state}, clock=self._clock_state)
 
     def _recalibrate(self) -> None:
         if self._session.hello:
@@ -375,22 +388,3 @@ class Bridge:
             **self._event_log.pulse_counts,
             **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
-
-
-def _describe(sensor: Sensor) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "function": sensor.function,
-        "port": sensor.port,
-        "kind": sensor.sensor_class.value,
-        "type": sensor.medium.value,
-        "id": sensor.sensor_id,
-    }
-    if not sensor.enabled:
-        return fields | {"enabled": False}
-    if sensor.sensor_class is SensorClass.VOLTAGE:
-        return fields | {"adapter_v": plain(sensor.adapter_v)}
-    if sensor.sensor_class is SensorClass.ANALOG:
-        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
-        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
-        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
-    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -28,6 +28,9 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.pulse_watch import PulseWatch
 from fluksometer.domain.readings import BoardLog, Hello
+from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.topics import decimal
+from fluksometer.domain.units import plain
 
 _TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
 _LOG_LINES = 60  # of the board's firmware a period
@@ -61,6 +64,10 @@ class EventLog:
     def warn(self, event: str, fields: dict[str, object]) -> None:
         """Write a warning of a desk, unless this period has the same event with the same ``reason`` already."""
         self._once(event, str(fields.get("reason", "")), **fields)
+
+    def show_sensor(self, sensor: Sensor) -> None:
+        """Write what a sensor is."""
+        self._log.info("sensor", **_describe(sensor))
 
     def show(self, event: Event) -> None:
         """Write the line of this event, if it deserves one."""
@@ -146,3 +153,22 @@ def _printable(text: str) -> str:
 
 def _ports(mask: int) -> str:
     return ",".join(str(bit + 1) for bit in range(8) if mask >> bit & 1) or "none"
+
+
+def _describe(sensor: Sensor) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "function": sensor.function,
+        "port": sensor.port,
+        "kind": sensor.sensor_class.value,
+        "type": sensor.medium.value,
+        "id": sensor.sensor_id,
+    }
+    if not sensor.enabled:
+        return fields | {"enabled": False}
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return fields | {"adapter_v": plain(sensor.adapter_v)}
+    if sensor.sensor_class is SensorClass.ANALOG:
+        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
+        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
+    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

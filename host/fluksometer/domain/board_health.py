@@ -66,6 +66,7 @@ class BoardHealth:
         self.hello: Hello | None = None
         self.health: Health | None = None
         self.boots = 0  # seen by this bridge
+        self._boot_id: int | None = None
         self.link_up: bool | None = None  # None: not tried yet
         self._down: Condition | None = None  # the link, or what is on it, until a record comes
         self._settings: Condition | None = None
@@ -189,17 +190,18 @@ class BoardHealth:
             self._down = None
 
     def _take_hello(self, hello: Hello, new_boot: bool, now_s: float) -> None:
-        watched = self.boots > 0 and not self._link_was_down
-        if new_boot:
+        first = self._boot_id is None  # whatever was before the bridge started is no news
+        if new_boot or hello.boot_id != self._boot_id:
+            self._boot_id = hello.boot_id
             self.boots += 1
             self.health, self._p1, self._last_crc, self._t_us = None, None, 0, 0
             self._gap_samples.clear()
-            if self.boots > 1 and hello.reset_cause == _WATCHDOG:
+            if not first and hello.reset_cause == _WATCHDOG:
                 says = (
                     "the board was reset by its watchdog or a program; if it goes on, see its log, then run ./flash.sh"
                 )
                 self._hold(Condition(what="board_watchdog", says=says), now_s)
-            elif watched:
+            elif not first and not self._link_was_down:
                 says = "the board has started anew: check its supply, its USB cable, and its reset button"
                 self._hold(Condition(what="board_restarted", says=says), now_s)
         self.hello, self._settings, self._hello_s, self._window_s = hello, None, now_s, now_s
