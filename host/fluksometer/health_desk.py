@@ -69,7 +69,7 @@ class HealthDesk(Desk):
         self._next_s = now_s + STEP_S
         around, watch = self._look(), self._watch
         watch.link_counts(asdict(around.counts), now_s)
-        watch.ledger(around.ledger)
+        watch.ledger(around.ledger, now_s)
         watch.clock(around.clock, now_s)
         for name, state in around.sinks.items():
             watch.sink(name, state, now_s)

@@ -99,7 +99,7 @@ class House:
             if one.sensor_class not in self.silent and now % every == 0 and one.retain:
                 self.watch.sensor_told(one.sensor_id, float(WALL_S + now), now)
         self.watch.sink("mqtt", self.sink, now)
-        self.watch.ledger(self.ledger)
+        self.watch.ledger(self.ledger, now)
         self.watch.clock(self.clock, now)
         message, news = self.watch.step(now, WALL_S + now)
         self.news += [(now, *one) for one in news]
@@ -287,12 +287,16 @@ CASES = [
     ("sink_down", "mqtt", sets(sink=SinkState(up=False, reason="refused", waiting=5)), "[mqtt]"),
     ("sink_backlog", "mqtt", sets(sink=SinkState(up=True, waiting=900, oldest_s=61.0)), "catches up"),
     ("readings_dropped", "mqtt", readings_drop, "more room"),
-    ("ledger_full", "", sets(ledger=LedgerState(state="full")), "free some space"),
-    ("ledger_read_only", "", sets(ledger=LedgerState(state="read_only")), "mount it again"),
-    ("ledger_corrupt", "", sets(ledger=LedgerState(state="corrupt")), "backup"),
-    ("ledger_salvaged", "", sets(ledger=LedgerState(state="salvaged", grave=False)), "check the disk"),
+    (
+        "ledger_full",
+        "",
+        sets(ledger=LedgerState(state="full", reason="x.db: the disk is full: make room")),
+        "make room",
+    ),
+    ("ledger_read_only", "", sets(ledger=LedgerState(state="read-only")), "check the disk"),
     ("ledger_slow", "", sets(ledger=LedgerState(commit_s=2.5)), "disk"),
     ("clock_not_trusted", "", sets(clock=ClockState(trusted=False)), "timedatectl"),
+    ("clock_unsure", "", sets(clock=ClockState(warning=True, reason="nobody has set it")), "timedatectl"),
     ("clock_stepped", "", clock_steps, "time service"),
 ]
 
@@ -467,7 +471,7 @@ def test_many_faults_at_once_stay_bounded_too():
 
 def test_times_are_unknown_while_the_hosts_clock_is_not_set():
     watch = HealthWatch(DEVICE, SENSORS, {})
-    watch.ledger(LedgerState(state="full"))
+    watch.ledger(LedgerState(state="full"), 5.0)
     message, _ = watch.step(5.0, 12.0)
     body = json.loads(message.payload)
     assert body["time"] is None and body["faults"][0]["since"] is None
@@ -505,3 +509,15 @@ def test_the_page_has_every_fault_and_every_key():
     assert list(example["sinks"]["mqtt"]) == list(house.last["sinks"]["mqtt"])
     assert list(example["faults"][0]) == list(house.last["faults"][0])
     assert example["faults"][0]["says"] == house.last["faults"][0]["says"]
+
+
+def test_a_rescue_of_the_ledger_is_shown_for_an_hour():
+    house = House()
+    house.run(10)
+    house.ledger = LedgerState(report="the last 2 commits are lost")
+    house.second()
+    house.ledger = LedgerState()
+    house.run(3590)
+    assert [one["says"] for one in house.last["faults"]] == ["the last 2 commits are lost: check the disk"]
+    house.run(30)
+    assert [event for _, _, event, _ in house.news] == ["ledger_rescued", "ledger_rescued_over"]

@@ -72,9 +72,9 @@ class HealthWatch:
         """How a sink fares."""
         self._keeping.take_sink(name, state, now_s)
 
-    def ledger(self, state: LedgerState) -> None:
+    def ledger(self, state: LedgerState, now_s: float) -> None:
         """How the ledger fares."""
-        self._keeping.ledger = state
+        self._keeping.take_ledger(state, now_s)
 
     def clock(self, state: ClockState, now_s: float) -> None:
         """How the clock fares."""

@@ -10,7 +10,8 @@ from .fault_register import Condition
 BACKLOG_S: Final = 60.0
 SLOW_COMMIT_S: Final = 2.0
 _HOLD_S: Final = 60.0
-_MOST_REASON: Final = 80
+_RESCUE_HOLD_S: Final = 3600.0  # so that a person sees it
+_MOST_REASON: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +28,13 @@ class SinkState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerState:
-    """The bridge's store. Any ``state`` but "ok" is a fault of its own: ``ledger_<state>``."""
+    """The bridge's store. Any ``state`` but "ok" is a fault of its own, ``ledger_<state>``: readings can't be stored."""
 
-    state: str = "ok"  # "full", "read_only", "corrupt", "salvaged" ...
+    state: str = "ok"  # as the condition of a LedgerFault: "full", "read-only" ...
     reason: str = ""  # a sentence with what helps
     commit_s: float = 0.0  # what the slowest commit of the last minute took
     bytes: int = 0
-    grave: bool = True  # readings can't be stored
+    report: str = ""  # since the last look: a rescue, and what was lost in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +42,16 @@ class ClockState:
     """The host's clock, and the board's against it."""
 
     trusted: bool = True
-    reason: str = ""  # why not, and what helps
+    reason: str = ""  # why
+    warning: bool = False  # it is trusted for want of anything better
     steps: int = 0  # times that it was set by more than a second since the bridge started
     step_s: float = 0.0  # the last of them
     drift_ppm: float | None = None  # of the board's clock; None: not known yet
     held: int = 0  # readings that wait for a trustworthy time
 
 
-_LEDGER_HELP: Final = {
-    "full": "the disk is full: free some space; until then the board keeps what is measured",
-    "read_only": "the disk can't be written: check it (dmesg), mount it again; until then the board keeps what is measured",
-    "corrupt": "the ledger is damaged and can't be used: check the disk, restore device.state from a backup",
-    "salvaged": "the ledger was damaged and has been made anew from what could be read: check the disk",
-}
-_NOT_TRUSTED: Final = "the host's clock is not set: readings wait; let it find a time server (timedatectl set-ntp true)"
+_NOT_SET: Final = "the host's clock is not set"
+_SET_IT: Final = "let it find a time server (timedatectl set-ntp true)"
 
 
 class KeepingHealth:
@@ -66,6 +63,7 @@ class KeepingHealth:
         self.clock = ClockState()
         self._dropped_s: dict[str, float] = {}  # by sink: when that count rose
         self._stepped_s: float | None = None
+        self._rescue: tuple[float, str] | None = None  # when, and what the ledger told of it
 
     def take_sink(self, name: str, state: SinkState, now_s: float) -> None:
         """How a sink fares."""
@@ -73,6 +71,12 @@ class KeepingHealth:
         if state.dropped > (before.dropped if before else 0):
             self._dropped_s[name] = now_s
         self.sinks[name] = state
+
+    def take_ledger(self, state: LedgerState, now_s: float) -> None:
+        """How the ledger fares."""
+        if state.report:
+            self._rescue = now_s, state.report
+        self.ledger = state
 
     def take_clock(self, state: ClockState, now_s: float) -> None:
         """How the clock fares."""
@@ -86,15 +90,22 @@ class KeepingHealth:
             yield from self._sink_conditions(name, sink, now_s)
         ledger = self.ledger
         if ledger.state != "ok":
-            says = ledger.reason or _LEDGER_HELP.get(ledger.state, f"the ledger is {ledger.state}: check the disk")
-            yield Condition(what=f"ledger_{ledger.state}", says=says, grave=ledger.grave)
+            says = ledger.reason or f"the ledger is {ledger.state}: check the disk"
+            what = f"ledger_{ledger.state.replace('-', '_')}"
+            yield Condition(what=what, says=f"{says}; meanwhile the board keeps what is measured", grave=True)
         elif ledger.commit_s > SLOW_COMMIT_S:
             says = (
                 f"storing takes up to {ledger.commit_s:.1f} s: the disk is slow or worn: check it, or use a better one"
             )
             yield Condition(what="ledger_slow", says=says)
+        if self._rescue and now_s - self._rescue[0] < _RESCUE_HOLD_S:
+            yield Condition(what="ledger_rescued", says=f"{self._rescue[1]}: check the disk")
+        why = self.clock.reason or _NOT_SET
         if not self.clock.trusted:
-            yield Condition(what="clock_not_trusted", says=self.clock.reason or _NOT_TRUSTED, grave=True, logged=True)
+            says = f"{why}; readings wait: {_SET_IT}"
+            yield Condition(what="clock_not_trusted", says=says, grave=True, logged=True)
+        elif self.clock.warning:
+            yield Condition(what="clock_unsure", says=f"{why}: {_SET_IT}", logged=True)
         if self._stepped_s is not None and now_s - self._stepped_s < _HOLD_S:
             says = f"the host's clock was set by {self.clock.step_s:+.1f} s: if it goes on, check its time service"
             yield Condition(what="clock_stepped", says=says, logged=True)
