@@ -5,11 +5,11 @@ import re
 from itertools import pairwise
 
 import pytest
-from host.making import make_hello, make_pulse_sensor, make_sensor, make_window
+from host.health_house import HELLO, VOLTAGE_PORT, WALL_S, House
+from host.making import make_hello
 from places import ROOT
 
 from fluksometer.domain import wire
-from fluksometer.domain.health import MOST_BYTES, HealthWatch
 from fluksometer.domain.keeping_health import ClockState, LedgerState, SinkState
 from fluksometer.domain.link_events import (
     BoardAtPrompt,
@@ -17,137 +17,12 @@ from fluksometer.domain.link_events import (
     BoardSaidHello,
     BoardSilent,
     FramesDropped,
-    HealthReported,
-    PulsesCounted,
     RecordRefused,
     SettingsRefused,
-    TerminalSpoke,
     UnknownKind,
-    WindowClosed,
     WireVersionDiffers,
 )
-from fluksometer.domain.readings import BoardLog, Health, PulseCount
-from fluksometer.domain.sensors import SensorClass
-from fluksometer.domain.terminal_readings import P1Status, RadioStatus
-from fluksometer.domain.told import ToldSensor
-
-DEVICE = "d" * 32
-WALL_S = 1_700_000_000
-VOLTAGE_PORT = 3
-SENSORS = [
-    make_sensor(sensor_id="1" * 32, port=1, function="kitchen"),
-    make_sensor(sensor_id="2" * 32, port=2, function="oven"),
-    make_sensor(sensor_id="3" * 32, port=3, function="mains", sensor_class=SensorClass.VOLTAGE, adapter_v=400),
-    make_pulse_sensor(sensor_id="4" * 32, port=4, function="water"),
-]
-HELLO = make_hello(voltage_port=VOLTAGE_PORT, p1=1, radio=1)
-
-
-def told_sensor(name, sensor_class, **given):
-    more = {"cosem": (("meter", "M1"),), "kube": (("kid", 5),), "uart": (("port", (6,)), ("address", 7))}[sensor_class]
-    fields = {"kind": "electricity", "unit": "W", "counts": False, "more": more, "function": name}
-    return ToldSensor(sensor_id=name.encode().hex().ljust(32, "0"), sensor_class=sensor_class, **fields | given)
-
-
-GAS = told_sensor("P1 gas", "cosem", kind="gas", counts=True, more=(("meter", "G1"),))
-TOLD = [
-    told_sensor("P1 power", "cosem"),
-    GAS,
-    told_sensor("attic t", "kube"),
-    told_sensor("attic moves", "kube", counts=True, retain=False),
-    told_sensor("meter W", "uart"),
-]
-EVERY_S = {"cosem": 1, "kube": 64, "uart": 10}
-
-
-class House:
-    """A healthy Fluksometer, second by second; ``change`` is what a test breaks."""
-
-    def __init__(self, sensors=SENSORS, told=TOLD) -> None:
-        self.told = {one.sensor_id: one for one in told}
-        self.watch = HealthWatch(DEVICE, sensors, self.told)
-        self.now_s = 1000
-        self.news: list[tuple[int, str, str, dict]] = []
-        self.messages: list[tuple[int, dict]] = []
-        self.sizes: list[int] = []
-        self.hello = HELLO
-        self.flags: dict[int, int] = {}  # by port
-        self.ports = {1, 2, 3, 4}  # that send
-        self.talks = True
-        self.silent: set[str] = set()  # classes that tell nothing
-        self.health: dict[str, int] = {}
-        self.p1: dict[str, int] = {}
-        self.radio_chip = 1
-        self.pulses: dict[str, int] = {}
-        self.sink = SinkState(up=True)
-        self.ledger = LedgerState()
-        self.clock = ClockState()
-        self.watch.link("")
-        self.send(BoardSaidHello(self.hello, True))
-
-    def send(self, *events) -> None:
-        for event in events:
-            self.watch.take(event, self.now_s)
-
-    def second(self) -> None:
-        self.now_s += 1
-        now = self.now_s
-        if self.talks:
-            self._board(now)
-        for one in self.told.values():
-            every = 300 if one is GAS else EVERY_S[one.sensor_class]
-            if one.sensor_class not in self.silent and now % every == 0 and one.retain:
-                self.watch.sensor_told(one.sensor_id, float(WALL_S + now), now)
-        self.watch.sink("mqtt", self.sink, now)
-        self.watch.ledger(self.ledger, now)
-        self.watch.clock(self.clock, now)
-        message, news = self.watch.step(now, WALL_S + now)
-        self.news += [(now, *one) for one in news]
-        if message:
-            assert message.topic == f"/device/{DEVICE}/health" and message.retain
-            self.sizes.append(len(message.payload))
-            self.messages.append((now, json.loads(message.payload)))
-
-    def _board(self, now: int) -> None:
-        t_us = now * 1_000_000
-        for port in sorted(self.ports & {1, 2, 3}):
-            self.send(WindowClosed(self.hello, make_window(port=port, t_us=t_us, flags=self.flags.get(port, 0))))
-        if 4 in self.ports:
-            pulse = {"port": 4, "t_us": t_us, "count": now, "edge_us": 0, "interval_us": 0, "rejected": 0}
-            self.send(PulsesCounted(self.hello, PulseCount(**pulse | self.pulses)))
-        if now % 10 == 0:
-            self.send(HealthReported(self.hello, make_health(t_us=t_us, **self.health)))
-            self.send(TerminalSpoke(self.hello, make_p1_status(t_us=t_us, **self.p1)))
-            self.send(TerminalSpoke(self.hello, make_radio_status(t_us=t_us, chip=self.radio_chip)))
-
-    def run(self, seconds: int) -> None:
-        for _ in range(seconds):
-            self.second()
-
-    @property
-    def last(self) -> dict:
-        return self.messages[-1][1]
-
-    def quality(self, name: str) -> tuple[str, str]:
-        one = next(one for one in self.last["sensors"].values() if one["function"] == name)
-        return one["quality"], one["reason"]
-
-
-def make_health(**given):
-    fields = {"t_us": 0, "heap_free": 60_000, "heap_used": 90_000, "busy_us": 1000, "backlog_samples": 900}
-    fields |= {"ring_samples": 15_000, "records_dropped": 0, "lines_dropped": 0}
-    return Health(**fields | given)
-
-
-def make_p1_status(**given):
-    fields = {"t_us": 0, "baud": 115200, "even_parity": 0, "inverted": 1, "bytes_in": 0, "telegrams": 9, "bad_crc": 0}
-    return P1Status(**fields | {"bad_form": 0, "cut": 0, "bad_bytes": 0} | given)
-
-
-def make_radio_status(**given):
-    names = ("received", "bad_crc", "bad_length", "foreign", "sent", "acks", "not_sent", "resets")
-    return RadioStatus(**{"t_us": 0, "chip": 1, "group": 212} | dict.fromkeys(names, 0) | given)
-
+from fluksometer.domain.readings import BoardLog
 
 # --- what a fault does, second by second (n counts from 0), and what ends it -------------------------------------
 
@@ -365,129 +240,6 @@ def test_a_fault_that_comes_and_goes_is_told_twice_a_minute_at_most(period_s):
             before = now
         assert begins or (what == "clamp_open" and period_s < 3)
         assert all(after - first >= 30 for first, after in pairwise(begins))
-
-
-def test_sensors_say_why():
-    house = House()
-    house.run(700)
-    house.flags = {2: wire.NO_SIGNAL, 1: wire.CLIPPED}
-    house.run(15)
-    assert house.quality("oven") == ("bad", "the input is dead: every sample is the same")
-    assert house.quality("kitchen")[0] == "uncertain"
-    assert house.quality("water") == ("good", "")
-    house.flags = {3: wire.NO_MAINS}
-    house.run(20)
-    assert house.quality("mains")[0] == "bad"
-    assert house.quality("kitchen") == ("uncertain", "the voltage that it is measured with: no mains are seen")
-
-
-def test_without_a_board_its_sensors_are_stale_and_say_so():
-    house = House()
-    house.run(700)
-    unplugs(house, 0)
-    house.run(7)
-    assert house.quality("oven") == ("stale", "the board is not there")
-    assert house.quality("water")[0] == "good"
-    house.run(60)
-    assert house.quality("water") == ("stale", "the board is not there")
-    assert house.last["link"]["up"] is False
-
-
-def test_a_sensor_that_never_came_says_never():
-    house = House()
-    house.ports = {1, 3, 4}
-    house.run(5)
-    assert house.quality("oven") == ("never", "nothing has come yet")
-    assert next(one for one in house.last["sensors"].values() if one["function"] == "oven")["age_s"] is None
-
-
-def test_an_input_without_pulses_is_not_stale_while_its_records_come():
-    house = House()
-    house.pulses["count"] = 3
-    house.run(3600)
-    assert house.quality("water") == ("good", "")
-
-
-def test_a_meter_is_expected_as_often_as_it_comes():
-    house = House()
-    house.run(1000)
-    house.silent = {"cosem"}
-    house.run(29)
-    assert house.quality("P1 power")[0] == "good"
-    house.run(4)
-    assert house.quality("P1 power") == ("stale", "expected every 1 s")
-    assert house.quality("P1 gas")[0] == "good"
-    house.run(3 * 3600)
-    assert house.quality("P1 gas")[0] == "stale"
-
-
-def test_a_repeated_gas_reading_is_no_new_one():
-    house = House(told=[GAS])
-    house.silent = {"cosem"}
-    for now in range(1000, 1200):
-        house.watch.sensor_told(GAS.sensor_id, 5.0, now)
-    house.now_s = 1199
-    house.second()
-    assert house.last["sensors"][GAS.sensor_id]["age_s"] == 200
-
-
-def test_events_of_a_kube_are_as_fresh_as_the_kube():
-    house = House()
-    house.run(700)
-    assert house.quality("attic moves") == ("good", "")
-    house.silent = {"kube"}
-    house.run(260)
-    assert house.quality("attic moves")[0] == "stale"
-    assert [one["what"] for one in house.last["faults"]] == ["kube_silent"]
-
-
-def test_the_message_stays_small_and_names_the_worst_first():
-    sensors = [*SENSORS[:2], *(told_sensor(f"a sensor with a long name {n}", "cosem") for n in range(198))]
-    house = House(sensors=sensors[:2], told=sensors[2:])
-    house.run(30)
-    house.flags[2] = wire.NO_SIGNAL
-    house.run(60)
-    assert max(house.sizes) <= MOST_BYTES
-    assert house.last["qualities"] == {"good": 199, "bad": 1}
-    assert next(iter(house.last["sensors"].values()))["function"] == "oven"
-    assert len(house.last["sensors"]) + house.last["sensors_left_out"] == 200
-    assert len(house.last["sensors"]) >= 15
-
-
-def test_many_faults_at_once_stay_bounded_too():
-    house = House(told=[told_sensor(f"m{n}", "cosem", more=(("meter", f"M{n}" * 20),)) for n in range(200)])
-    house.run(40)
-    house.silent = {"cosem"}
-    unplugs(house, 0)
-    house.run(200)
-    house.ledger, house.sink = LedgerState(state="full", reason="x" * 5000), SinkState(up=False, reason="y" * 5000)
-    house.talks = True
-    house.watch.link("")
-    house.send(BoardSaidHello(house.hello, False))
-    house.run(100)
-    assert max(house.sizes) <= MOST_BYTES
-    assert house.last["faults_left_out"] > 0
-
-
-def test_times_are_unknown_while_the_hosts_clock_is_not_set():
-    watch = HealthWatch(DEVICE, SENSORS, {})
-    watch.ledger(LedgerState(state="full"), 5.0)
-    message, _ = watch.step(5.0, 12.0)
-    body = json.loads(message.payload)
-    assert body["time"] is None and body["faults"][0]["since"] is None
-
-
-def test_counters_of_link_board_and_sinks_are_shown():
-    house = House()
-    house.watch.link_counts({"records": 5, "dropped": 1}, house.now_s)
-    house.sink = SinkState(up=True, waiting=3, cursor=17, oldest_s=0.51)
-    house.health = {"kept_bytes": 400, "records_merged": 0}
-    house.run(61)
-    assert house.last["link"] == {"up": True, "records": 5, "dropped": 1}
-    assert house.last["sinks"]["mqtt"] == {"up": True, "waiting": 3, "cursor": 17, "oldest_s": 0.5, "dropped": 0}
-    board = house.last["board"]
-    assert (board["heap_free"], board["kept_bytes"], board["reset_cause"]) == (60_000, 400, "power on")
-    assert house.last["ledger"]["state"] == "ok" and house.last["clock"]["trusted"] is True
 
 
 def test_the_page_has_every_fault_and_every_key():
