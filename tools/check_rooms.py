@@ -33,6 +33,7 @@ HOST_LAYERS = [
     {
         "calibrator",
         "capture_desk",
+        "health_desk",
         "linearity_tables",
         "live_recording",
         "p1_desk",

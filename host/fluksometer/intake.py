@@ -1,7 +1,7 @@
 """What the board says becomes readings: the configured sensors, those that others tell, and the times of both."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -10,6 +10,7 @@ from fluksometer.adapters.clock import host_time
 from fluksometer.calibrator import Calibrator
 from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
 from fluksometer.domain.desk import Desk, Said
+from fluksometer.domain.keeping_health import ClockState
 from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
@@ -62,7 +63,7 @@ class Intake:
         self._clock = BoardClock()
         self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
         self._strange = 0  # records of earlier boots that were nothing to count
-        self._clock_set = True
+        self.clock_state = ClockState()
         self._received: HostTime = host_time()
 
     @property
@@ -140,10 +141,11 @@ class Intake:
         step_s = self._clock.observe(t_us, self._received)
         if step_s:
             _log.warning("host_clock_stepped", seconds=round(step_s, 3))
+            self.clock_state = replace(self.clock_state, steps=self.clock_state.steps + 1, step_s=step_s)
         if step_s < 0:
             self.bank.clock_set_back()
             self._told.clock_set_back()
         clock_set = self._received.wall_s >= CLOCK_SET_S
-        if self._clock_set and not clock_set:
+        if self.clock_state.trusted and not clock_set:
             _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
-        self._clock_set = clock_set
+        self.clock_state = replace(self.clock_state, trusted=clock_set)

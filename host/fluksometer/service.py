@@ -13,7 +13,7 @@ import structlog
 from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
-from fluksometer.adapters.event_log import EventLog, describe
+from fluksometer.adapters.event_log import EventLog
 from fluksometer.adapters.mqtt_sink import BacklogUnread, BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
 from fluksometer.calibrator import Calibrator
@@ -29,6 +29,7 @@ from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
 from fluksometer.domain.topics import Message, sensor_config
 from fluksometer.errors import Failure
+from fluksometer.health_desk import HealthDesk, Surroundings
 from fluksometer.intake import Intake, Latency
 from fluksometer.keeper import Keeper
 from fluksometer.link_session import LinkSession
@@ -71,12 +72,16 @@ class Bridge:
         self._device_id = device_id
         self._sensors = sensors
         self._calibrator = calibrator
-        self._told, self._desks = told, desks
-        self._intake = Intake(sensors, calibrator, told, desks)
+        self._told = told
+        apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
+        self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
+        self._desks = (*desks, self._health)
+        self._intake = Intake(sensors, calibrator, told, self._desks)
         self._intake.restore(ledger.states)
         self._session = LinkSession(config.board_settings(device_id), calibrator.for_board, ledger.position)
         self._desk = CaptureDesk(device_id, sensors)
         self._event_log = EventLog(_log)
+        self._mqtt_down: str | None = None  # why
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
         uid = self._intake.bank.uid
@@ -143,7 +148,7 @@ class Bridge:
 
     async def _start(self) -> None:
         for sensor in self._sensors:
-            _log.info("sensor", **describe(sensor))
+            self._event_log.show_sensor(sensor)
         if self._broker:
             await asyncio.to_thread(self._broker.start)
             _log.info("broker_started", address=self._broker.address)
@@ -228,12 +233,15 @@ class Bridge:
                 return self._session.feed(data, time.mono_s) + self._session.tick(time.mono_s)
             case LinkUp(port=port, time=time):
                 _log.info("link_up", port=port)
+                self._health.link("")
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)
+                self._health.link(reason)
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
+                self._mqtt_down = None
                 for desk in self._desks:
                     desk.broker(True)
             case Received(topic=topic, payload=payload):
@@ -246,12 +254,14 @@ class Bridge:
                 _log.error("mqtt_backlog", reason=reason or "can be read again")
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
+                self._mqtt_down = news.reason
                 for desk in self._desks:
                     desk.broker(False)
         return []
 
     def _take(self, event: Event) -> None:
         self._event_log.show(event)
+        self._health.see(event)
         self._publish_all(self._intake.take(event, self._received))
         match event:
             case BoardSaidHello(hello=hello):
@@ -262,6 +272,14 @@ class Bridge:
                 self._take_raw(hello, raw)
             case HealthReported(health=health):
                 self._desk.ring_samples = max(RING_SAMPLES, health.ring_samples)
+
+    def _look(self) -> Surroundings:
+        return Surroundings(
+            counts=self._session.counts,
+            sinks={_MQTT: self._keeper.sink_state(self._sink.cursor, self._mqtt_down, host_time().wall_s)},
+            ledger=self._keeper.ledger_state,
+            clock=self._intake.clock_state,
+        )
 
     def _recalibrate(self) -> None:
         if self._session.hello:

@@ -51,6 +51,9 @@ class ToldBook:
         self.sensors: dict[str, ToldSensor] = {}  # by id, in the order in which they were found
         self.changed = False  # there are others, or they are called otherwise, since somebody set this to False
         self.refused: Counter[str] = Counter()  # by id: totals that fell
+        self.heard: dict[
+            str, float | None
+        ] = {}  # by id: time of values that came since somebody emptied it, published or not
         self._stamps: dict[str, SecondStamp] = {}
         self._totals: dict[str, int] = {}
         self._published: dict[str, int] = {}
@@ -82,6 +85,7 @@ class ToldBook:
                 return []
             self._fallen.pop(one, None)
             self._totals[one] = milli
+        self.heard[one] = time_s
         if (sensor.counts or sensor.steady) and self._published.get(one) == milli:
             return []
         if time_s is None:
