@@ -276,7 +276,7 @@ class Bridge:
     def _look(self) -> Surroundings:
         return Surroundings(
             counts=self._session.counts,
-            sinks={_MQTT: self._keeper.sink_state(self._sink.cursor, self._mqtt_down, host_time().wall_s)},
+            sinks={_MQTT: self._keeper.sink_state(_MQTT, self._sink.cursor, self._mqtt_down, host_time().wall_s)},
             ledger=self._keeper.ledger_state,
             clock=self._intake.clock_state,
         )
