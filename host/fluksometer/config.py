@@ -47,6 +47,7 @@ class DeviceTable(Table):
 
     name: _Name = "fluksometer"
     state: _Text | None = None  # directory; None: the user's state directory
+    clock: Literal["wait", "trust"] = "wait"  # what to do with a clock that nobody has set since the host started
 
 
 class BoardTable(Table):

@@ -19,7 +19,7 @@ from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, 
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
-from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
+from fluksometer.domain.board_clock import CLOCK_SET_S, WAIT_S, BoardClock, HostTime
 from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk
 from fluksometer.domain.link_events import (
@@ -260,8 +260,7 @@ class Bridge:
         self._event_log.show(event)
         match event:
             case BoardSaidHello(hello=hello, new_boot=new_boot):
-                if new_boot:
-                    self._clock.begin_boot()
+                self._clock.begin_boot(hello.boot_id, hello.uid)
                 self._observe(hello.t_us)
                 if new_boot:
                     self._bank.begin_boot()
@@ -302,7 +301,7 @@ class Bridge:
         step_s = self._clock.observe(t_us, self._received)
         if step_s:
             _log.warning("host_clock_stepped", seconds=round(step_s, 3))
-        if step_s < 0:
+        if step_s < -WAIT_S:
             self._bank.clock_set_back()
             self._told.clock_set_back()
         clock_set = self._received.wall_s >= CLOCK_SET_S
