@@ -40,13 +40,13 @@ def heard(clock, seconds, ppm=0.0):
     return clock
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     ppm=st.floats(-100, 100),
     host_ppm=st.floats(-100, 100),
     start_us=st.integers(0, 2**63 - 10**10),
     delays_s=st.lists(st.floats(0.001, 0.5), min_size=40, max_size=200),
-    gaps_s=st.lists(st.sampled_from([0.1, 1.0, 1.0, 1.0, 7.0, 55.0, 600.0]), min_size=1, max_size=20),
+    gaps_s=st.lists(st.sampled_from([0.1, 1.0, 1.0, 1.0, 10.0, 600.0]), min_size=1, max_size=20),
     quick=st.integers(2, 10),
 )
 def test_whatever_the_delays_time_rises_and_stays_within_the_bound_it_tells(

@@ -9,7 +9,7 @@ BUCKET_S = 10.0  # of each such span the least observation is kept
 LOST_S = 0.6  # a delay longer than any: the observed clock stood still, or the observer was asleep for long
 SETTLED_S = 10.0
 SETTLED_COUNT = 50
-SLOPE_LIMIT = 0.001  # two crystals differ by 0.0002 at most, and some hosts slew their monotonic clock by 0.0005
+SLOPE_LIMIT = 0.0003  # two crystals differ by 0.0002 at most
 
 Point = tuple[float, float]
 
