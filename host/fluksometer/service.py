@@ -76,8 +76,10 @@ class Bridge:
         apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
         self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
         self._desks = (*desks, self._health)
-        self._intake = Intake(sensors, calibrator, told, self._desks)
-        self._intake.restore(ledger.states)
+        wait_for_clock = config.device.clock == "wait"
+        self._intake = Intake(
+            sensors, calibrator, told, self._desks, states=ledger.states, wait_for_clock=wait_for_clock
+        )
         self._session = LinkSession(config.board_settings(device_id), calibrator.for_board, ledger.position)
         self._desk = CaptureDesk(device_id, sensors)
         self._event_log = EventLog(_log)
@@ -176,7 +178,7 @@ class Bridge:
                 self._take(event)
             if self._intake.whole(self._session.hello):
                 self._keeper.reached(self._session.position)
-            self._session.hold = self._keeper.overfull
+            self._session.hold = self._keeper.overfull or not self._intake.trusts_clock
             self._serve_captures()
             self._serve_terminals()
             if self._told.changed:

@@ -21,6 +21,7 @@ MOSQUITTO_SUB = shutil.which("mosquitto_sub")
 CONFIG = """\
 [device]
 state = "state"
+clock = "trust"
 [board]
 port = "{port}"
 [mqtt]

@@ -232,6 +232,8 @@ def test_an_id_can_be_given():
         ),
         (LEAST + '[device]\nname = "a\\u001b"', ["device.name: 'a\\x1b' is not allowed: 1 to 64 printable characters"]),
         (LEAST + '[device]\nname = ""', ["device.name: '' is not allowed: 1 to 64 printable characters"]),
+        (LEAST + '[device]\nclock = "ntp"', ["device.clock: 'ntp' is not allowed: 'wait' or 'trust'"]),
+        (LEAST + "[device]\nclock = true", ["device.clock: True is not allowed: 'wait' or 'trust'"]),
         ("sensor = 1", ["sensor: 1 is not allowed: a valid list"]),
         ("board = 1\nmqtt = 2\nsensor = [3]", None),
     ],
@@ -296,6 +298,7 @@ def test_a_missing_file_is_a_fault(tmp_path):
 
 
 def test_a_name_may_have_any_letters():
+    assert [parse(LEAST + text).device.clock for text in ("", '[device]\nclock = "trust"\n')] == ["wait", "trust"]
     assert parse(LEAST + '[device]\nname = "Zähler im Keller"').device.name == "Zähler im Keller"
 
 

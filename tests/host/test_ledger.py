@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from fluksometer.domain.link_events import Position
 from fluksometer.domain.points import Point
-from fluksometer.domain.topics import Message, point_message
-from fluksometer.storage.ledger import Ledger, LedgerFault
+from fluksometer.storage.ledger import Ledger, LedgerFault, read_states
 from fluksometer.storage.ledger.blocks import Channel, DamagedBlock, channel_of, count_points, pack, unpack
 
 SID = "0123456789abcdef0123456789abcdef"
@@ -130,12 +129,10 @@ def test_beyond_the_limit_the_oldest_go_and_each_sink_is_told(tmp_path):
     assert ledger.trim() == {}
 
 
-def test_series_rise_and_stay(tmp_path):
+def test_states_can_be_read_while_the_bridge_runs(tmp_path):
     ledger = open_ledger(tmp_path)
-    assert (ledger.series(SID), ledger.new_series(SID), ledger.new_series(SID)) == (0, 1, 2)
-    ledger.close()
-    ledger = open_ledger(tmp_path)
-    assert (ledger.series(SID), ledger.series("f" * 32)) == (2, 0)
+    ledger.commit(states={"a": {"b": [1, 2]}})
+    assert read_states(tmp_path / "ledger") == {"a": {"b": [1, 2]}}
 
 
 def test_a_second_bridge_is_refused_until_the_first_is_gone(tmp_path):
@@ -238,7 +235,7 @@ def test_a_flipped_bit_in_a_block_is_found(at):
 )
 def test_the_message_of_a_point(kind, milli, unit, retain, payload):
     point = Point(SID, 4, kind, START_S, milli, unit, retain)
-    assert point_message(point) == Message(f"/sensor/{SID}/{kind}", payload, retain)
+    assert (point.topic, point.payload, point.retain) == (f"/sensor/{SID}/{kind}", payload, retain)
 
 
 def test_opening_twice_in_turn_uses_no_more_handles(tmp_path):

@@ -12,11 +12,10 @@ from fluksometer.domain.points import Point
 
 from . import tables
 from .blocks import Channel, DamagedBlock, channel_of, count_points, pack, unpack
-from .conditions import LedgerReport
+from .conditions import DamagedRow, LedgerReport, fault_of
 from .file import LedgerFile
 from .tables import Contents
 
-_SERIES = "series"  # the state that counts the deliberate resets of each sensor
 _TRIMMED_MOST = 5000  # blocks that one commit takes away
 _DROPPED_AT_ONCE = 1000  # blocks that one step of trim takes away
 _LEAST_BYTES = 1 << 20
@@ -25,7 +24,7 @@ _LEAST_BYTES = 1 << 20
 class Ledger:
     """Position, states, cursors and unsent points in one SQLite file; safe to use from several threads.
 
-    Writing (commit, trim, forget_sink, new_series) takes turns on one connection, reading on another: a read never waits for
+    Writing (commit, trim, forget_sink) takes turns on one connection, reading on another: a read never waits for
     the disk of a commit. A method that raises LedgerFault has done nothing, and may be called again.
     """
 
@@ -128,17 +127,6 @@ class Ledger:
                 self._file.run(lambda db: tables.drop_cursor(db, name), kept)
                 self._keep(Contents(kept.position, kept.last_id, kept.states, rest, kept.channels))
 
-    def series(self, sensor_id: str) -> int:
-        """How often the counters of this sensor were deliberately reset."""
-        return int(self.states.get(_SERIES, {}).get(sensor_id, 0))
-
-    def new_series(self, sensor_id: str) -> int:
-        """A deliberate reset: the next series of this sensor, stored when it returns. Raises LedgerFault."""
-        with self._writing:
-            number = self.series(sensor_id) + 1
-            self.commit(states={_SERIES: {**self.states.get(_SERIES, {}), sensor_id: number}})
-        return number
-
     def _keep(self, contents: Contents) -> None:
         """What memory has of the file, always that of the last commit."""
         self._kept = contents
@@ -227,3 +215,15 @@ class Ledger:
 
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def read_states(path: Path) -> dict[str, Any]:
+    """What each part of a bridge gave last, also while the bridge runs. Raises LedgerFault."""
+    try:
+        db = tables.connect(path, reader=True)
+        try:
+            return {name: json.loads(text) for name, text in tables.read_contents(db).states.items()}
+        finally:
+            db.close()
+    except (sqlite3.Error, DamagedRow) as error:
+        raise fault_of(error, path) from error
