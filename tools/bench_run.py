@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_drain
+import bench_ledger
 import bench_p1_board
 import bench_p1_host
 import bench_reliability
@@ -235,6 +236,12 @@ def bench_lost(folder: Path, full: bool) -> None:
         judge("reliability", figure)
 
 
+def bench_ledger_file(folder: Path, full: bool) -> None:
+    """The ledger: bytes and syncs of a commit, a backlog and its drain, an accelerated year."""
+    for figure in bench_ledger.figures(folder, full, say):
+        judge("ledger", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
@@ -243,6 +250,8 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "p1": bench_p1,
     "fuzz": bench_fuzz,
     "drain": bench_backlog,
+    "ledger": bench_ledger_file,
+    "reliability": bench_lost,
 }
 
 
@@ -256,7 +265,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes, a backlog of 30 days",
+        "more seeds, 10^8 fuzzed bytes, 10^9 of them at the link, 30 days of backlog, 1000 faults of each kind",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

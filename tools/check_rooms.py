@@ -33,6 +33,7 @@ HOST_LAYERS = [
     {
         "calibrator",
         "capture_desk",
+        "health_desk",
         "linearity_tables",
         "live_recording",
         "p1_desk",
@@ -40,7 +41,7 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks"},
+    {"desks", "intake", "keeper"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]

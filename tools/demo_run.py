@@ -119,7 +119,7 @@ def configuration(house: House, work: Path, rate_hz: int, mqtt_port: int) -> str
     state, link = json.dumps(str(work / "state")), json.dumps(str(work / "pico"))
     lines = [
         "# Written by ./tools/demo; `fluksometer init` writes one for a real board.",
-        f'[device]\nname = "demo"\nstate = {state}',
+        f'[device]\nname = "demo"\nstate = {state}\nclock = "trust"',
         # An ideal converter needs no table; a measured one has that of its chip, as a real board.
         f'[board]\nport = {link}\nrate_hz = {rate_hz}\nlinearity = "{_linearity(house)}"',
         f'[mqtt]\nbroker = "embedded"\nport = {mqtt_port}',

@@ -22,6 +22,7 @@ COMMANDS = {
     "init": "fluksometer.init_command:COMMAND",
     "top": "fluksometer.top_command:COMMAND",
     "clamps": "fluksometer.clamps_command:COMMAND",
+    "counters": "fluksometer.counters_command:COMMAND",
     "kubes": "fluksometer.kubes_command:COMMAND",
     "calibrate": "fluksometer.calibrate_command:COMMAND",
     "meter": "fluksometer.meter_command:COMMAND",

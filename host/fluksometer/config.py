@@ -58,6 +58,8 @@ class DeviceTable(Table):
 
     name: _Name = "fluksometer"
     state: _Text | None = None  # directory; None: the user's state directory
+    ledger_mb: Annotated[int, AfterValidator(within(16, 1_000_000))] = 1000  # what totals and unsent readings may take
+    clock: Literal["wait", "trust"] = "wait"  # what to do with a clock that nobody has set since the host started
 
 
 class BoardTable(Table):

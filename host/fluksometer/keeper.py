@@ -2,17 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from fluksometer.domain.keeping_health import LedgerState, SinkState
 from fluksometer.domain.link_events import Position
+from fluksometer.domain.points import Point
 from fluksometer.errors import Failure
 from fluksometer.outbox import Outbox
 from fluksometer.storage.ledger import Ledger, LedgerFault
 
+LEDGER_FILE: Final = "ledger.db"
 COMMIT_EVERY_S: Final = 1.0
 """At most one write to the disk a second; what was not written yet, the board still has."""
 MOST_UNWRITTEN: Final = 50_000  # points that wait for the disk; from there on the board keeps its records for itself
@@ -40,6 +45,10 @@ class Keeper:
         self._position = ledger.position
         self._written = {name: _text(value) for name, value in ledger.states.items()}
         self._commits = 0
+        self._commit_s = 0.0  # what the slowest of the last minute took
+        self._reports: list[str] = []  # of rescues, not told to the health yet
+        self._dropped: Counter[str] = Counter()  # by sink: readings that gave way to the ledger's limit
+        self._oldest: dict[str, int] = {}  # by sink: second of the first reading that it lacks
 
     @property
     def overfull(self) -> bool:
@@ -49,6 +58,26 @@ class Keeper:
     def reached(self, position: Position | None) -> None:
         """Everything up to this record of the board has been taken, and no moment is open."""
         self._position = position
+
+    @property
+    def ledger_state(self) -> LedgerState:
+        """How the ledger fares; rescues are told once."""
+        reports, self._reports = self._reports, []
+        condition, reason = (self.fault.condition, str(self.fault)) if self.fault else ("ok", "")
+        return LedgerState(state=condition, reason=reason, commit_s=self._commit_s, report="; ".join(reports))
+
+    def sink_state(self, name: str, cursor: int, down: str | None, wall_s: float) -> SinkState:
+        """How a sink fares that has handed on everything up to ``cursor``; ``down``: why it is not up."""
+        waiting = self.outbox.last_id - cursor
+        oldest_s = max(0.0, wall_s - self._oldest[name]) if waiting and name in self._oldest else 0.0
+        return SinkState(
+            up=down is None,
+            reason=down or "",
+            waiting=waiting,
+            cursor=cursor,
+            oldest_s=oldest_s,
+            dropped=self._dropped[name],
+        )
 
     async def keep(self) -> None:
         """Commit once a second, until cancelled."""
@@ -79,30 +108,50 @@ class Keeper:
 
     # --- in the commit's thread ---
 
-    def _write(self, *what: Any) -> None:
-        self._ledger.commit(*what)
+    def _write(
+        self,
+        position: Position | None,
+        states: Mapping[str, Any],
+        points: Sequence[Point],
+        cursors: Mapping[str, int],
+    ) -> None:
+        began_s = time.monotonic()
+        self._ledger.commit(position, states, points, cursors)
+        took_s = time.monotonic() - began_s
         self._commits += 1
         if self._commits % _TRIM_EVERY == 0:
+            self._commit_s = 0.0
             for sink, count in self._ledger.trim().items():
-                _log.error("readings_dropped", sink=sink, count=count, note="the ledger is full: see docs/ledger.md")
+                self._dropped[sink] += count
+        self._commit_s = max(self._commit_s, took_s)
         for report in self._ledger.take_reports():
+            self._reports.append(report.text)
             _log.error("ledger", condition=report.condition, reason=report.text)
+        for sink, cursor in cursors.items():
+            self._oldest.pop(sink, None)
+            for _, point in self._ledger.read(cursor, 1):
+                self._oldest[sink] = point.time_s
 
     def _tell(self, fault: LedgerFault | None) -> None:
         before, self.fault = self.fault, fault
         if fault and (before is None or before.condition != fault.condition):
-            _log.error("ledger", condition=fault.condition, reason=str(fault), note="readings go on, the board keeps its records")
+            _log.error(
+                "ledger",
+                condition=fault.condition,
+                reason=str(fault),
+                note="readings go on, the board keeps its records",
+            )
         if before and fault is None:
             _log.info("ledger", condition="ok")
 
 
-async def open_ledger(path: Path, limit_bytes: int, stop: asyncio.Event) -> Ledger | None:
-    """The ledger, as soon as its disk lets it be used; None when ``stop`` came first. Totals are in it, so nothing works without.
+async def open_ledger(path: Path, limit_bytes: int) -> Ledger:
+    """The ledger, as soon as its disk lets it be used: totals are in it, so nothing works without.
 
     Failure when waiting does not help.
     """
     told = ""
-    while not stop.is_set():
+    while True:
         try:
             return await asyncio.to_thread(Ledger.open, path, limit_bytes=limit_bytes)
         except LedgerFault as fault:
@@ -111,12 +160,7 @@ async def open_ledger(path: Path, limit_bytes: int, stop: asyncio.Event) -> Ledg
             if fault.condition != told:
                 _log.error("ledger", condition=fault.condition, reason=str(fault), note="nothing is read until then")
             told = fault.condition
-        try:
-            async with asyncio.timeout(_TRY_AGAIN_S):
-                await stop.wait()
-        except TimeoutError:
-            pass
-    return None
+        await asyncio.sleep(_TRY_AGAIN_S)
 
 
 def _text(value: object) -> str:

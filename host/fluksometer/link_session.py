@@ -48,6 +48,7 @@ from fluksometer.shared.records import GREET
 GREET_EVERY_S = 1.0
 QUIET_S = 0.3  # printable bytes with nothing behind them for so long are text
 SILENT_S = 10.0  # no frame for so long: the board sits at its prompt, or is not there
+VOUCHED_S = 2.0  # behind a hello the board goes on well within this
 _MOST_LINES = 64  # that wait to be sent
 _SEQ_MOD = 1 << 32
 
@@ -78,7 +79,9 @@ class LinkSession:
         self._order = KeptOrder(position)
         self._hold = False
         self._acknowledged = 0  # of the present boot, since its last hello
-        self._vouched = False  # a hello has just told the boot: what looks odd behind it is of this boot none the less
+        self._vouched_to_s = (
+            0.0  # a hello has just told the boot: what looks odd behind it is of this boot none the less
+        )
         self._joining = True  # the first bytes of an opened link may be the rest of a frame
         self._greeted_s = -GREET_EVERY_S
         self._greet_at_s: float | None = None
@@ -212,14 +215,15 @@ class LinkSession:
             return self._reveal(seq, now_s)
         reading = self._decode(kind, payload)
         t_us = _t_us(reading)
+        vouched = now_s < self._vouched_to_s
         if verdict is Verdict.HAD:
-            if not self._vouched and self._order.is_odd_duplicate(t_us, now_s):
+            if not vouched and self._order.is_odd_duplicate(t_us, now_s):
                 return self._doubt_boot(seq, now_s)
             self.counts.duplicates += 1
             return []
-        if not self._vouched and t_us is not None and self._order.is_kept_stale(seq, t_us):
+        if not vouched and t_us is not None and self._order.is_kept_stale(seq, t_us):
             return self._doubt_boot(seq, now_s)
-        self._vouched = False
+        self._vouched_to_s = 0.0
         self._order.take(seq, t_us, now_s)
         return self._tell(hello, reading)
 
@@ -332,7 +336,7 @@ class LinkSession:
         if new_boot or answers_greet:
             self._order.meet(prev, hello.t_us)
             self._order.ask(now_s)
-            self._vouched, self._acknowledged = True, 0
+            self._vouched_to_s, self._acknowledged = now_s + VOUCHED_S, 0
         else:
             self._order.mark(prev, hello.t_us)
             events += self._reveal(prev, now_s)

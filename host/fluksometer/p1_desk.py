@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from fluksometer.adapters.p1_cable import Arrival, P1Cable
-from fluksometer.domain.board_clock import CLOCK_SET_S, STEP_S
+from fluksometer.domain.board_clock import CLOCK_SET_S, WAIT_S
 from fluksometer.domain.desk import Ask, Desk, Fault
 from fluksometer.domain.p1 import Telegram, read
 from fluksometer.domain.p1_codes import is_known
@@ -141,7 +141,7 @@ class P1Desk(Desk):
     def _take_arrival(self, arrival: Arrival) -> list[Point]:
         self._heard_s = arrival.time.mono_s
         offset_s = arrival.time.wall_s - arrival.time.mono_s
-        if offset_s < self._offset_s - STEP_S:
+        if offset_s < self._offset_s - WAIT_S:
             self._told.clock_set_back()  # no board may be there to notice
         self._offset_s = offset_s
         time_s = arrival.time.wall_s if arrival.time.wall_s >= CLOCK_SET_S else None

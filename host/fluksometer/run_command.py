@@ -29,6 +29,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.config import read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
+    from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
 
@@ -42,16 +43,23 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    bridge = Bridge(
-        config,
-        device_id=identity.device_id,
-        sensors=sensors,
-        calibrator=calibrator,
-        told=told,
-        desks=desks_of(config, identity, told, arguments.config),
-        login=login,
-    )
-    asyncio.run(bridge.run())
+    desks = desks_of(config, identity, told, arguments.config)
+
+    async def work() -> None:
+        ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
+        bridge = Bridge(
+            config,
+            device_id=identity.device_id,
+            sensors=sensors,
+            calibrator=calibrator,
+            told=told,
+            ledger=ledger,
+            desks=desks,
+            login=login,
+        )
+        await bridge.run()
+
+    asyncio.run(work())
     return 0
 
 

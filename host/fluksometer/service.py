@@ -14,37 +14,30 @@ from fluksometer import __version__
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.event_log import EventLog
-from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
+from fluksometer.adapters.mqtt_sink import BacklogUnread, BrokerDown, BrokerNews, BrokerUp, MqttSink, Received
 from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, SerialLink
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
-from fluksometer.domain.board_clock import CLOCK_SET_S, BoardClock, HostTime
+from fluksometer.domain.board_clock import HostTime
 from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk, Said
-from fluksometer.domain.link_events import (
-    BoardLogged,
-    BoardSaidHello,
-    Event,
-    HealthReported,
-    PairClosed,
-    PulsesCounted,
-    RawCame,
-    TerminalSpoke,
-    WindowClosed,
-)
-from fluksometer.domain.readings import Hello, RawCodes
-from fluksometer.domain.sensor_bank import SensorBank
-from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.link_events import BoardSaidHello, Event, HealthReported, RawCame
+from fluksometer.domain.points import Point
+from fluksometer.domain.readings import Hello, RawCodes, usb_serial
+from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
-from fluksometer.domain.topics import Message, decimal, sensor_config
-from fluksometer.domain.units import plain
+from fluksometer.domain.topics import Message, sensor_config
 from fluksometer.errors import Failure
+from fluksometer.health_desk import HealthDesk, Surroundings
+from fluksometer.intake import Intake, Latency
+from fluksometer.keeper import Keeper
 from fluksometer.link_session import LinkSession
-from fluksometer.outbox import Outbox
 from fluksometer.shared.records import CAPTURE
+from fluksometer.storage.ledger import Ledger
 
 SUMMARY_EVERY_S = 60.0
+_MQTT = "mqtt"  # the sink's name in the ledger
 _BROKER_CHECK_S = 0.5
 _BROKER_RETRY_S = 5.0
 _log = structlog.get_logger("fluksometer")
@@ -58,26 +51,6 @@ class Woken:
 News = LinkNews | BrokerNews | Woken
 
 
-@dataclass(slots=True)
-class Latency:
-    """From the end of a window (by the board's clock) to its publication, in seconds."""
-
-    count: int = 0
-    sum_s: float = 0.0
-    max_s: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """One more window."""
-        self.count += 1
-        self.sum_s += seconds
-        self.max_s = max(self.max_s, seconds)
-
-    @property
-    def mean_s(self) -> float:
-        """Mean, 0 without any."""
-        return self.sum_s / self.count if self.count else 0.0
-
-
 class Bridge:
     """Owns every part of one running bridge."""
 
@@ -89,26 +62,39 @@ class Bridge:
         sensors: list[Sensor],
         calibrator: Calibrator,
         told: ToldBook,
+        ledger: Ledger,
         desks: Sequence[Desk] = (),
         login: tuple[str, str | None] | None = None,
     ) -> None:
-        """``desks``: one for each further terminal in use; they put what they are told into ``told``."""
+        """``desks``: one for each further terminal in use; they put what they are told into ``told``. What ``ledger`` has of an
+        earlier run goes on."""
         self._name = config.device.name
         self._device_id = device_id
         self._sensors = sensors
-        self._bank = SensorBank(sensors)
         self._calibrator = calibrator
-        self._session = LinkSession(config.board_settings(device_id), calibrator.for_board)
+        self._told = told
+        apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
+        self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
+        self._desks = (*desks, self._health)
+        wait_for_clock = config.device.clock == "wait"
+        self._intake = Intake(
+            sensors, calibrator, told, self._desks, states=ledger.states, wait_for_clock=wait_for_clock
+        )
+        self._session = LinkSession(config.board_settings(device_id), calibrator.for_board, ledger.position)
         self._desk = CaptureDesk(device_id, sensors)
-        self._told, self._desks = told, desks
-        self._clock = BoardClock()
         self._event_log = EventLog(_log)
-        self._latency = Latency()
-        self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
-        self._clock_set, self._acknowledge_at_s = True, 0.0
+        self._mqtt_down: str | None = None  # why
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
-        self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait)
+        uid = self._intake.bank.uid
+        known = None if uid is None else usb_serial(uid)
+        self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
+        self._keeper = Keeper(
+            ledger,
+            state=self._intake.state,
+            cursors=lambda: {_MQTT: self._sink.cursor},
+            stored=self._session.acknowledge,
+        )
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
@@ -117,8 +103,9 @@ class Bridge:
             port=mqtt.port,
             client_id=f"fluksometer-{device_id[:12]}",
             tell=self._tell_from_thread,
+            outbox=self._keeper.outbox,
+            cursor=ledger.cursors.get(_MQTT, ledger.last_id),
             login=login,
-            outbox=Outbox(),
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -140,7 +127,7 @@ class Bridge:
         try:
             await self._start()
             async with asyncio.TaskGroup() as group:
-                works = [self._converse(), self._watch_broker(), self._sum_up()]
+                works = [self._converse(), self._watch_broker(), self._sum_up(), self._keeper.keep()]
                 works += [desk.serve(lambda: self._tell_from_thread(Woken())) for desk in self._desks]
                 tasks = [group.create_task(work) for work in works]
                 await stop.wait()
@@ -163,7 +150,7 @@ class Bridge:
 
     async def _start(self) -> None:
         for sensor in self._sensors:
-            _log.info("sensor", **_describe(sensor))
+            self._event_log.show_sensor(sensor)
         if self._broker:
             await asyncio.to_thread(self._broker.start)
             _log.info("broker_started", address=self._broker.address)
@@ -173,7 +160,11 @@ class Bridge:
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._link.stop)
-        await asyncio.to_thread(self._sink.stop)
+        await asyncio.to_thread(
+            self._sink.stop
+        )  # it sends what is queued: what has arrived is known before the last commit
+        await self._keeper.commit()
+        self._keeper.close()
         if self._broker:
             await asyncio.to_thread(self._broker.stop)
         self._show_summary()
@@ -185,14 +176,17 @@ class Bridge:
         while True:
             for event in await self._next_events():
                 self._take(event)
+            if self._intake.whole(self._session.hello):
+                self._keeper.reached(self._session.position)
+            self._session.hold = self._keeper.overfull or not self._intake.trusts_clock
             self._serve_captures()
             self._serve_terminals()
             if self._told.changed:
                 self._told.changed = False
                 self._publish(self._config_message(self._session.hello))
-            if self._session.position and host_time().mono_s >= self._acknowledge_at_s:
-                self._acknowledge_at_s = host_time().mono_s + 1.0
-                self._session.acknowledge(self._session.position)
+            if self._intake.recalibrated:
+                self._intake.recalibrated = False
+                self._recalibrate()
             self._link.write(self._session.data_to_send())
 
     async def _watch_broker(self) -> None:
@@ -218,7 +212,7 @@ class Bridge:
         while True:
             await asyncio.sleep(SUMMARY_EVERY_S)
             self._show_summary()
-            self._latency = Latency()
+            self._intake.latency = Latency()
             self._event_log.begin_period()
             if self._calibrator.reread():
                 self._recalibrate()
@@ -241,12 +235,15 @@ class Bridge:
                 return self._session.feed(data, time.mono_s) + self._session.tick(time.mono_s)
             case LinkUp(port=port, time=time):
                 _log.info("link_up", port=port)
+                self._health.link("")
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)
+                self._health.link(reason)
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
+                self._mqtt_down = None
                 for desk in self._desks:
                     desk.broker(True)
             case Received(topic=topic, payload=payload):
@@ -255,70 +252,40 @@ class Bridge:
                     desk.want(topic, payload)
             case Woken():
                 pass
+            case BacklogUnread(reason=reason):
+                _log.error("mqtt_backlog", reason=reason or "can be read again")
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
+                self._mqtt_down = news.reason
                 for desk in self._desks:
                     desk.broker(False)
         return []
 
     def _take(self, event: Event) -> None:
         self._event_log.show(event)
+        self._health.see(event)
+        self._publish_all(self._intake.take(event, self._received))
         match event:
-            case BoardSaidHello(hello=hello, new_boot=new_boot):
+            case BoardSaidHello(hello=hello):
                 self._link.prefer(hello.usb_serial)
-                if new_boot:
-                    self._clock.begin_boot()
-                self._observe(hello.t_us)
-                if new_boot:
-                    self._bank.begin_boot()
-                self._bank.calibrations = self._calibrator.known(hello)
                 self._desk.ring_samples = RING_SAMPLES
                 self._publish(self._config_message(hello))
-            case WindowClosed(hello=hello, window=window):
-                self._observe(window.t_us)
-                self._gap_samples[window.port] = window.gap_samples
-                now_s = host_time().mono_s
-                self._bank.told_v = {line: v for desk in self._desks for line, v in desk.voltages(now_s).items()}
-                end_s = self._clock.utc_s(window.t_us)
-                self._publish_all(self._bank.take_window(window, end_s))
-                if end_s is not None:
-                    self._latency.add(max(0.0, host_time().wall_s - end_s))
-                if self._calibrator.learn(hello, window):
-                    self._recalibrate()
-            case PairClosed(hello=hello, pair=pair):
-                self._publish_all(self._bank.take_pair(pair, self._clock.utc_s(pair.t_us)))
             case RawCame(hello=hello, raw=raw):
                 self._take_raw(hello, raw)
-            case PulsesCounted(pulses=pulses):
-                self._observe(pulses.t_us)
-                edge_s = self._clock.utc_s(pulses.edge_us)
-                self._publish_all(self._bank.take_pulses(pulses, edge_s, self._clock.utc_s(pulses.t_us)))
             case HealthReported(health=health):
-                self._observe(health.t_us)
                 self._desk.ring_samples = max(RING_SAMPLES, health.ring_samples)
-            case BoardLogged(log=log):
-                self._observe(log.t_us)
-            case TerminalSpoke(hello=hello, reading=reading):
-                self._observe(reading.t_us)
-                time_s, now_s = self._clock.utc_s(reading.t_us), host_time().mono_s
-                for desk in self._desks:
-                    self._publish_all(desk.take(hello, reading, time_s, now_s))
 
-    def _observe(self, t_us: int) -> None:
-        step_s = self._clock.observe(t_us, self._received)
-        if step_s:
-            _log.warning("host_clock_stepped", seconds=round(step_s, 3))
-        if step_s < 0:
-            self._bank.clock_set_back()
-            self._told.clock_set_back()
-        clock_set = self._received.wall_s >= CLOCK_SET_S
-        if self._clock_set and not clock_set:
-            _log.warning("host_clock_not_set", note="readings are counted, and published once it is")
-        self._clock_set = clock_set
+    def _look(self) -> Surroundings:
+        return Surroundings(
+            counts=self._session.counts,
+            sinks={_MQTT: self._keeper.sink_state(_MQTT, self._sink.cursor, self._mqtt_down, host_time().wall_s)},
+            ledger=self._keeper.ledger_state,
+            clock=self._intake.clock_state,
+        )
 
     def _recalibrate(self) -> None:
         if self._session.hello:
-            self._bank.calibrations = self._calibrator.known(self._session.hello)
+            self._intake.recalibrate(self._session.hello)
         for event in self._session.recalibrate(host_time().mono_s):
             self._take(event)
 
@@ -341,23 +308,29 @@ class Bridge:
 
     def _take_raw(self, hello: Hello, raw: RawCodes) -> None:
         table = self._calibrator.table(hello)
-        message = self._desk.take(raw, self._bank.calibrations, table)
+        message = self._desk.take(raw, self._intake.bank.calibrations, table)
         if message:
             self._publish(message)
 
     # --- MQTT ---
 
     def _publish_all(self, said: Iterable[Said]) -> None:
+        points = []
         for one in said:
-            self._publish(one)
+            if isinstance(one, Point):
+                points.append(one)
+            else:
+                self._publish(one)
+        if points:
+            self._keeper.outbox.append(points)
+            self._sink.wake()
 
-    def _publish(self, said: Said) -> None:
-        self._sink.publish(said if isinstance(said, Message) else Message(said.topic, said.payload, said.retain))
+    def _publish(self, message: Message) -> None:
+        self._sink.publish(message)
 
     def _config_message(self, hello: Hello | None) -> Message:
-        return sensor_config(
-            self._device_id, self._name, __version__, self._sensors, hello, self._told.sections(), self._bank.series
-        )
+        told, series = self._told.sections(), self._intake.bank.series
+        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello, told, series)
 
     def _tell_from_thread(self, news: BrokerNews | Woken) -> None:
         assert self._loop is not None
@@ -371,33 +344,14 @@ class Bridge:
             records=counts.records,
             resumed=counts.resumed,
             dropped=counts.dropped,
-            refused=counts.refused + self._bank.refused,
+            refused=counts.refused + self._intake.bank.refused,
             duplicates=counts.duplicates,
             unknown=counts.unknown,
             held_out=counts.held_out,
-            gap_samples=sum(self._gap_samples.values()),
+            **self._intake.counts,
             published=self._sink.published,
-            latency_mean_ms=round(self._latency.mean_s * 1000, 1),
-            latency_max_ms=round(self._latency.max_s * 1000, 1),
+            latency_mean_ms=round(self._intake.latency.mean_s * 1000, 1),
+            latency_max_ms=round(self._intake.latency.max_s * 1000, 1),
             **self._event_log.pulse_counts,
             **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
-
-
-def _describe(sensor: Sensor) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "function": sensor.function,
-        "port": sensor.port,
-        "kind": sensor.sensor_class.value,
-        "type": sensor.medium.value,
-        "id": sensor.sensor_id,
-    }
-    if not sensor.enabled:
-        return fields | {"enabled": False}
-    if sensor.sensor_class is SensorClass.VOLTAGE:
-        return fields | {"adapter_v": plain(sensor.adapter_v)}
-    if sensor.sensor_class is SensorClass.ANALOG:
-        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
-        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
-        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
-    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

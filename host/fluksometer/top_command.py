@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from fluksometer.domain.live_table import LiveTable
 
 DESCRIPTION = """\
-Show the sensors of every Fluksometer on a broker: power or flow now, total, age of the reading. Ends with Ctrl-C.
+Show the sensors of every Fluksometer on a broker: power or flow now, total, age of the reading; what is wrong, below.
+Ends with Ctrl-C.
 
 example:
   fluksometer top --host 192.168.1.20 --plain --seconds 30"""
@@ -101,7 +102,8 @@ def draw(table: "LiveTable", now_s: float, problem: str | None) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    drawing = Table(title=Text(problem) if problem else None)
+    lines = table.health_lines(now_s)
+    drawing = Table(title=Text(problem) if problem else None, caption=Text("\n".join(lines)) if lines else None)
     for title in ("name", "type"):
         drawing.add_column(title)
     for title in ("now", "total", "age"):

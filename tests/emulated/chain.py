@@ -154,8 +154,7 @@ class Chain:
 
     def _take(self, event: Event, now_s: float) -> None:
         if isinstance(event, BoardSaidHello):
-            if event.new_boot:
-                self._clock.begin_boot()
+            self._clock.begin_boot(event.hello.boot_id, event.hello.uid)
             self._observe(event.hello.t_us, now_s)
         elif isinstance(event, TerminalSpoke):
             t_us = event.reading.t_us

@@ -78,6 +78,7 @@ format = "{form}"
 CONFIG = """
 [device]
 state = "state"
+clock = "trust"
 [board]
 port = "{port}"
 rate_hz = 1000

@@ -1,5 +1,6 @@
 """Values for tests with only what matters given."""
 
+from fluksometer.domain.points import Point
 from fluksometer.domain.readings import ClampWindow, Hello, PairWindow, PulseCount
 from fluksometer.domain.sensors import Medium, Sensor, SensorClass
 
@@ -98,3 +99,16 @@ def make_sensor(**given):
 def make_pulse_sensor(**given):
     fields = {"port": 4, "sensor_class": SensorClass.PULSE, "function": "pulse 4"}
     return make_sensor(**fields | given)
+
+
+def make_point(**given):
+    fields = {
+        "sensor_id": "0123456789abcdef0123456789abcdef",
+        "series": 0,
+        "kind": "gauge",
+        "time_s": 1,
+        "milli": 1000,
+        "unit": "W",
+        "retain": True,
+    }
+    return Point(**fields | given)

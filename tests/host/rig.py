@@ -21,6 +21,7 @@ MOSQUITTO_SUB = shutil.which("mosquitto_sub")
 CONFIG = """\
 [device]
 state = "state"
+clock = "trust"
 [board]
 port = "{port}"
 [mqtt]
@@ -75,10 +76,11 @@ def wait_until(true, what: str, timeout_s: float = 15.0):
 class Mosquitto:
     """A real broker on a free port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "persistence false\n") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n")
+        settings = more.format(folder=folder)
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n{settings}")
         self.start()
 
     def start(self) -> None:

@@ -194,7 +194,16 @@ def test_an_id_can_be_given():
         ),
         (sensor(port=1, function='"a"', id='"X"'), ["sensor[0].id: 'X' is not allowed: 32 lower-case hex digits"]),
         (LEAST + "[board]\nrate_hz = 99", ["board.rate_hz: 99 is not allowed: 100 to 100000"]),
-        (LEAST + '[board]\nport = ""', ["board.port: '' is not allowed: 1 to 1024 characters"]),
+        *[
+            (
+                LEAST + f'[board]\nport = "{port}"',
+                [
+                    f"board.port: {port!r} is not allowed: 'auto', a path as '/dev/ttyACM0', or 'usb:' and the board's "
+                    "USB serial number, as 'usb:e66141040396962a'"
+                ],
+            )
+            for port in ("", "usb:", "usb:/dev/ttyACM0")
+        ],
         (LEAST + "[mqtt]\nport = 0", ["mqtt.port: 0 is not allowed: 1 to 65535"]),
         (
             LEAST + '[mqtt]\nbroker = "mqtt://x"',
@@ -223,6 +232,8 @@ def test_an_id_can_be_given():
         ),
         (LEAST + '[device]\nname = "a\\u001b"', ["device.name: 'a\\x1b' is not allowed: 1 to 64 printable characters"]),
         (LEAST + '[device]\nname = ""', ["device.name: '' is not allowed: 1 to 64 printable characters"]),
+        (LEAST + '[device]\nclock = "ntp"', ["device.clock: 'ntp' is not allowed: 'wait' or 'trust'"]),
+        (LEAST + "[device]\nclock = true", ["device.clock: True is not allowed: 'wait' or 'trust'"]),
         ("sensor = 1", ["sensor: 1 is not allowed: a valid list"]),
         ("board = 1\nmqtt = 2\nsensor = [3]", None),
     ],
@@ -287,6 +298,7 @@ def test_a_missing_file_is_a_fault(tmp_path):
 
 
 def test_a_name_may_have_any_letters():
+    assert [parse(LEAST + text).device.clock for text in ("", '[device]\nclock = "trust"\n')] == ["wait", "trust"]
     assert parse(LEAST + '[device]\nname = "Zähler im Keller"').device.name == "Zähler im Keller"
 
 
@@ -350,3 +362,8 @@ def test_the_heartbeat_follows_a_pulse_port_that_counts():
 def test_faults_of_radio_and_panel(text, fault):
     (found,) = faults(LEAST + text)
     assert found.startswith(fault)
+
+
+@pytest.mark.parametrize("port", ["auto", "/dev/ttyACM0", "usb:e66141040396962a", "usb:E661", "automatic"])
+def test_a_board_is_named_by_path_or_serial_number(port):
+    assert parse(LEAST + f'[board]\nport = "{port}"').board.port == port

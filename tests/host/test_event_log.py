@@ -9,7 +9,6 @@ from fluksometer.domain.link_events import (
     BoardLogged,
     BoardSaidHello,
     FramesDropped,
-    HealthReported,
     PairClosed,
     RawCame,
     RecordsLacking,
@@ -17,7 +16,7 @@ from fluksometer.domain.link_events import (
     WindowClosed,
     WireVersionDiffers,
 )
-from fluksometer.domain.readings import BoardLog, Health, RawCodes
+from fluksometer.domain.readings import BoardLog, RawCodes
 
 HELLO = make_hello()
 
@@ -44,21 +43,10 @@ def test_faults_that_repeat_are_shown_once_a_period():
     assert [line["event"] for line in lines] == ["frames_dropped", "records_lacking", "frames_dropped"]
 
 
-def test_flags_are_shown_when_they_appear():
-    windows = [WindowClosed(HELLO, make_window(flags=flags)) for flags in (0, 1, 1, 5)]
-    lines = shown(*windows[:3], None, windows[3])
-    assert [line["flags"] for line in lines] == ["clipped", "clipped,no_signal"]
-
-
-def test_a_voltage_without_mains_is_told_and_a_clamp_without_is_not():
-    hello = make_hello(voltage_port=3)
-    lines = shown(*(WindowClosed(hello, make_window(port=port, flags=16)) for port in (1, 2, 3, 3)))
-    assert [(line["event"], line["flags"]) for line in lines] == [("clamp_3_flags", "no_mains")]
-
-
-def test_pairs_and_captures_are_no_news():
+def test_windows_pairs_and_captures_are_no_news():
     raw = RawCodes(port=1, t_us=0, rate_hz=1, first=0, total=1, codes=b"")
-    assert shown(PairClosed(HELLO, make_pair()), RawCame(HELLO, raw)) == []
+    window = WindowClosed(HELLO, make_window(flags=1))
+    assert shown(window, PairClosed(HELLO, make_pair()), RawCame(HELLO, raw)) == []
 
 
 def test_words_of_the_board_keep_their_level_and_lose_control_characters():
@@ -71,20 +59,6 @@ def test_what_helps_is_said():
     lines = shown(WireVersionDiffers(2, 1), BoardAtPrompt())
     assert lines[0]["reason"] == "board speaks wire 2, bridge 1: run ./flash.sh"
     assert lines[1]["reason"] == "the board is at its prompt: reset it or run ./flash.sh"
-
-
-def test_records_the_board_dropped_are_shown():
-    health = Health(
-        t_us=0,
-        heap_free=1,
-        heap_used=1,
-        busy_us=0,
-        backlog_samples=0,
-        ring_samples=1,
-        records_dropped=3,
-        lines_dropped=0,
-    )
-    assert [line["event"] for line in shown(HealthReported(HELLO, health))] == ["board_health", "board_dropped_records"]
 
 
 def test_what_is_no_board_can_not_fill_the_log():

@@ -93,3 +93,22 @@ def test_words_of_strangers_can_not_steer_the_terminal():
     (row,) = table.sorted_rows()
     assert row.name == " [2Ja" + "b" * 59
     assert row.gauge.text == "1"
+
+
+def test_health_is_shown_with_what_helps_while_it_is_told():
+    table = LiveTable()
+    topic, faults = f"/device/{'a' * 32}/health", [{"what": "x", "says": f"do {n}\x1b[2J"} for n in range(9)]
+    body = {"time": 1000, "state": "fault", "faults": faults}
+    table.take(topic, json.dumps(body).encode(), retained=True, now_s=1010)
+    assert table.health_lines(1010) == ["health: fault", *(f"do {n} [2J" for n in range(5))]
+    assert table.health_lines(2000) == []
+    for bad in (
+        b"[]",
+        b"{}",
+        b'{"time":"x","state":"ok","faults":[]}',
+        b'{"time":1,"state":"ok","faults":[5]}',
+        b"\xff",
+    ):
+        table.take(topic, bad, retained=False, now_s=1010)
+    assert table.unreadable == 5
+    assert table.health_lines(1010)[0] == "health: fault"

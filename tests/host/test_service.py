@@ -208,6 +208,9 @@ def test_a_second_bridge_on_the_same_board_is_told_so(rig):
     config = rig.folder / "second.toml"
     config.write_text(text)
     second = BridgeProcess(config)
+    assert second.process.wait(timeout=15) == 1 and "another program holds it" in second.log
+    config.write_text(text.replace('state = "state"', 'state = "other"'))
+    second = BridgeProcess(config)
     second.wait_for_log("is in use by another program")
     assert second.stop() == 0
     assert first.stop() == 0

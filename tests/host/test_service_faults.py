@@ -20,6 +20,7 @@ from fluksometer.domain.told import ToldBook
 from fluksometer.errors import Failure
 from fluksometer.faults import parse_toml
 from fluksometer.service import Bridge
+from fluksometer.storage.ledger import Ledger
 
 
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
@@ -81,7 +82,7 @@ def test_an_id_given_twice_is_a_fault(rig):
 
 def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys, tmp_path):
     class Broken:
-        published = 0
+        published = cursor = 0
 
         def __init__(self, **_more):
             pass
@@ -103,7 +104,8 @@ def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys,
         source="",
     )
     calibrator = Calibrator(CalibrationFile(tmp_path), [], {}, mains_hz=50)
-    bridge = Bridge(config, device_id="0" * 32, sensors=[], calibrator=calibrator, told=ToldBook())
+    ledger = Ledger.open(tmp_path / "ledger.db", limit_bytes=1 << 24)
+    bridge = Bridge(config, device_id="0" * 32, sensors=[], calibrator=calibrator, told=ToldBook(), ledger=ledger)
     with pytest.raises(Failure, match=r"the thread mqtt died of ZeroDivisionError: integer division"):
         asyncio.run(bridge.run())
     assert "Traceback" in capsys.readouterr().err

@@ -97,3 +97,12 @@ def test_no_published_total_is_below_one_before(values):
     messages = [one for n, milli in enumerate(values) for one in book.take(sensor, milli, AT_S + n)]
     amounts = [json.loads(message.payload)[1] for message in messages]
     assert amounts == sorted(set(amounts))
+
+
+def test_what_was_heard_is_known_whether_it_is_published_or_not():
+    book, sensor = ToldBook(), told()
+    for second in (0, 1):
+        book.take(sensor, 5000, AT_S + second)
+    assert book.heard == {sensor.sensor_id: AT_S + 1}
+    book.take(sensor, 4000, AT_S + 2)  # fell: refused
+    assert book.heard == {sensor.sensor_id: AT_S + 1}

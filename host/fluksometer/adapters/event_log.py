@@ -1,11 +1,10 @@
-"""Puts what happens on the link into log lines."""
+"""Puts what happens on the link into log lines. What lasts (a dead clamp, a full disk) is told by ``domain/health.py``."""
 
 from collections import Counter
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
-from fluksometer.domain import wire
 from fluksometer.domain.link_events import (
     BoardAtPrompt,
     BoardLogged,
@@ -30,9 +29,10 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.pulse_watch import PulseWatch
 from fluksometer.domain.readings import BoardLog, Hello
+from fluksometer.domain.sensors import Sensor, SensorClass
+from fluksometer.domain.topics import decimal
+from fluksometer.domain.units import plain
 
-_FAULTS = wire.CLIPPED | wire.GAP | wire.NO_SIGNAL | wire.BIAS_MOVED
-"""Of a clamp; where it sees no mains its loads may just be off. A voltage without mains is an adapter that is not plugged in."""
 _TEXT_LINES = 20  # of the board's console a period; what is no board may send text for ever
 _LOG_LINES = 60  # of the board's firmware a period
 _WARNINGS = 200  # different ones a period
@@ -50,7 +50,6 @@ class EventLog:
         self._shown: set[tuple[str, str]] = set()  # event and reason, in this period
         self._lines: Counter[str] = Counter()  # lines of the board by event in this period
         self._hello: Hello | None = None  # as last shown
-        self._flags: dict[int, int] = {}  # by port
         self._pulse_watch = PulseWatch()
 
     @property
@@ -67,22 +66,21 @@ class EventLog:
         """Write a warning of a desk, unless this period has the same event with the same ``reason`` already."""
         self._once(event, str(fields.get("reason", "")), **fields)
 
+    def show_sensor(self, sensor: Sensor) -> None:
+        """Write what a sensor is."""
+        self._log.info("sensor", **_describe(sensor))
+
     def show(self, event: Event) -> None:
         """Write the line of this event, if it deserves one."""
         log = self._log
         match event:
             case BoardSaidHello():
                 self._show_hello(event.hello, event.new_boot)
-            case WindowClosed():
-                mains = wire.NO_MAINS if event.window.port == event.hello.voltage_port else 0
-                self._show_flags(event.window.port, event.window.flags & (_FAULTS | mains))
             case BoardLogged():
                 self._show_board_log(event.log)
             case HealthReported(health=health):
                 used = health.heap_free + health.heap_used
                 log.debug("board_health", heap_free=health.heap_free, heap=used, backlog_samples=health.backlog_samples)
-                if health.records_dropped:
-                    self._once("board_dropped_records", since_boot=health.records_dropped)
             case TextSeen(text=text):
                 if self._one_more("board_text", _TEXT_LINES):
                     log.info("board_text", text=text)
@@ -109,7 +107,7 @@ class EventLog:
             case PulsesCounted(hello=hello, pulses=pulses):
                 if sentence := self._pulse_watch.take(hello.boot_id, pulses):
                     self._once(f"pulse_{pulses.port}_edges", reason=sentence)
-            case PairClosed() | RawCame() | TerminalSpoke() | EarlierCame():
+            case WindowClosed() | PairClosed() | RawCame() | TerminalSpoke() | EarlierCame():
                 pass
 
     def _once(self, event: str, which: str = "", /, **fields: object) -> None:
@@ -150,12 +148,6 @@ class EventLog:
         write = {1: self._log.info, 2: self._log.warning}.get(log.level, self._log.error)
         write("board_log", text=_printable(log.text))
 
-    def _show_flags(self, port: int, flags: int) -> None:
-        before = self._flags.get(port, 0)
-        self._flags[port] = flags
-        if flags & ~before:
-            self._once(f"clamp_{port}_flags", flags=",".join(wire.flag_names(flags)))
-
 
 def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text)
@@ -163,3 +155,22 @@ def _printable(text: str) -> str:
 
 def _ports(mask: int) -> str:
     return ",".join(str(bit + 1) for bit in range(8) if mask >> bit & 1) or "none"
+
+
+def _describe(sensor: Sensor) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "function": sensor.function,
+        "port": sensor.port,
+        "kind": sensor.sensor_class.value,
+        "type": sensor.medium.value,
+        "id": sensor.sensor_id,
+    }
+    if not sensor.enabled:
+        return fields | {"enabled": False}
+    if sensor.sensor_class is SensorClass.VOLTAGE:
+        return fields | {"adapter_v": plain(sensor.adapter_v)}
+    if sensor.sensor_class is SensorClass.ANALOG:
+        clamp = {"clamp_a": plain(sensor.clamp_a), "voltage_v": sensor.voltage_v}
+        clamp |= {"p1_phase": sensor.p1_phase} if sensor.p1_phase else {}
+        return fields | clamp | ({"phases": sensor.phases} if sensor.phases != "1p" else {})
+    return fields | {"constant": f"{decimal(sensor.constant_milli)} {sensor.medium.counter_unit}"}

@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fluksometer.domain.points import Point
 from fluksometer.domain.topics import Message
+from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered, Outbox
 
 _KEEPALIVE_S = 30
@@ -55,7 +56,14 @@ class BrokerDown:
     reason: str
 
 
-BrokerNews = BrokerUp | BrokerDown | Received
+@dataclass(frozen=True, slots=True)
+class BacklogUnread:
+    """What waits can't be read, for this reason, and nothing later is sent before it; an empty reason: it can again."""
+
+    reason: str
+
+
+BrokerNews = BrokerUp | BrokerDown | Received | BacklogUnread
 
 
 class MqttSink:
@@ -88,7 +96,7 @@ class MqttSink:
         self._woken = False  # a byte is on its way through the waker
         self._waker, self._wake_end = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="mqtt-sink", daemon=True)
-        self._down_reason = ""
+        self._down_reason = self._unread = ""
         self._answered = False  # the broker has said yes or no on the present connection
         self._begin_again()
 
@@ -186,6 +194,8 @@ class MqttSink:
             self._wake_end.recv(64)
             self._woken = False  # before the queues are looked at: what comes later wakes again
             self._behind = True
+        if not readable:
+            self._behind = True
         if sock in readable:
             client.loop_read()
             first = next(iter(self._in_flight.values()), self._sent_id + 1)
@@ -198,13 +208,25 @@ class MqttSink:
             self._publish(client, self._waiting.popleft(), qos=0)
         for _ in range(min(_BURST, IN_FLIGHT - len(self._in_flight))):
             if not self._ahead and self._behind:
-                self._ahead.extend(self._outbox.read(self._sent_id, _BLOCK))
-                self._behind = bool(self._ahead)
+                self._read_ahead()
             if not self._ahead:
                 break
             self._sent_id, point = self._ahead.popleft()
             self._in_flight[self._publish(client, point, qos=1)] = self._sent_id
         client.loop_write()
+
+    def _read_ahead(self) -> None:
+        unread = ""
+        try:
+            self._ahead.extend(self._outbox.read(self._sent_id, _BLOCK))
+        except StateFault as fault:
+            unread = str(fault)
+        self._behind = bool(
+            self._ahead
+        )  # after a fault it is tried again when the next points come, or at the next tick
+        if unread != self._unread:
+            self._unread = unread
+            self._tell(BacklogUnread(unread))
 
     def _publish(self, client: Client, message: Message | Point, qos: int) -> int:
         self.published += 1

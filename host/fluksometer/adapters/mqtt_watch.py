@@ -8,7 +8,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-TOPICS = ("/device/+/config/sensor", "/sensor/+/gauge", "/sensor/+/counter")
+TOPICS = ("/device/+/config/sensor", "/device/+/health", "/sensor/+/gauge", "/sensor/+/counter")
 Take = Callable[[str, bytes, bool], None]  # topic, payload, retained
 
 

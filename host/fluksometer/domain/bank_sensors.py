@@ -168,6 +168,7 @@ class PulseSensor:
             "series": self.series,
             "seen": dict(self.seen),
             "total_milli": self.register.total_milli,
+            "unit": self.sensor.medium.counter_unit,
             "gauge": self.gauge.state(),
             "stamps": [stamp.state() for stamp in self.stamps],
         }

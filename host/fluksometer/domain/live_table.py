@@ -3,12 +3,17 @@
 import json
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 _READING = re.compile(r"/sensor/([0-9a-f]{32})/(gauge|counter)")
 _CONFIG = re.compile(r"/device/([0-9a-f]{32})/config/sensor")
+_HEALTH = re.compile(r"/device/([0-9a-f]{32})/health")
 _SECOND_END = 1e11
 _AMOUNT_END = 1e15
 _NAME_MOST = 64
+_SAYS_MOST = 200
+_FAULTS_MOST = 5  # of a device
+_HEALTH_FRESH_S = 180  # it comes each minute
 _FRESH_S = 15  # a retained reading not older than this is as good as a live one
 
 
@@ -51,6 +56,7 @@ class LiveTable:
     rows: dict[str, Row] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     unreadable: int = 0
+    _health: dict[str, tuple[float, list[str]]] = field(default_factory=dict)  # by device: when, and lines
 
     def take(self, topic: str, payload: bytes, *, retained: bool, now_s: float) -> None:
         """One message."""
@@ -59,8 +65,15 @@ class LiveTable:
                 self._take_reading(match[1], match[2], json.loads(payload), retained, now_s)
             elif match := _CONFIG.fullmatch(topic):
                 self._take_config(match[1], json.loads(payload))
+            elif match := _HEALTH.fullmatch(topic):
+                self._take_health(match[1], json.loads(payload), now_s)
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError):
             self.unreadable += 1
+
+    def health_lines(self, now_s: float) -> list[str]:
+        """How each device fares: its state, and what helps against its faults. What is no longer told is left out."""
+        fresh = [lines for at_s, lines in self._health.values() if now_s - at_s < _HEALTH_FRESH_S]
+        return [line for lines in fresh for line in lines]
 
     def sorted_rows(self) -> list[Row]:
         """By device and port; sensors nobody described last."""
@@ -103,7 +116,13 @@ class LiveTable:
             row.device_id = device_id
             row.port = ports[0] if isinstance(ports, list) and ports and isinstance(ports[0], int) else 99
 
+    def _take_health(self, device_id: str, health: dict[str, Any], now_s: float) -> None:
+        time_s = now_s if health["time"] is None else float(health["time"])
+        lines = [f"health: {_clean(health['state'])}"]
+        lines += [_clean(fault["says"], _SAYS_MOST) for fault in health["faults"][:_FAULTS_MOST]]
+        self._health[device_id] = time_s, lines
 
-def _clean(text: object) -> str:
+
+def _clean(text: object, most: int = _NAME_MOST) -> str:
     # Anybody may publish: nothing that steers a terminal gets onto one.
-    return "".join(one if one.isprintable() else " " for one in str(text)[:_NAME_MOST])
+    return "".join(one if one.isprintable() else " " for one in str(text)[:most])

@@ -5,6 +5,8 @@ from typing import Literal
 
 from .topics import decimal
 
+Kind = Literal["gauge", "counter"]
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -12,7 +14,7 @@ class Point:
 
     sensor_id: str  # 32 lower-case hex digits
     series: int  # of its counter: one more after each deliberate reset
-    kind: Literal["gauge", "counter"]
+    kind: Kind
     time_s: int  # UTC
     milli: int  # thousandths of the unit
     unit: str

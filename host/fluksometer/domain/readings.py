@@ -9,6 +9,11 @@ PAIRS: Final = ((1, 2), (1, 3), (2, 3))
 """Pairs of clamp ports; bit n of a mask of pairs is PAIRS[n]."""
 
 
+def usb_serial(uid: int) -> str:
+    """A chip's unique id as it shows it on USB, its serial number there: 16 hex digits."""
+    return uid.to_bytes(8, "little").hex()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardSettings:
     """What the board can be asked to do."""
@@ -66,8 +71,8 @@ class Hello(BoardSettings):
 
     @property
     def usb_serial(self) -> str:
-        """The unique id as the board shows it on USB, its serial number there: 16 hex digits."""
-        return self.uid.to_bytes(8, "little").hex()
+        """Its serial number on USB."""
+        return usb_serial(self.uid)
 
     @property
     def settings(self) -> BoardSettings:

@@ -51,8 +51,12 @@ class ToldBook:
         self.sensors: dict[str, ToldSensor] = {}  # by id, in the order in which they were found
         self.changed = False  # there are others, or they are called otherwise, since somebody set this to False
         self.refused: Counter[str] = Counter()  # by id: totals that fell
+        self.heard: dict[
+            str, float | None
+        ] = {}  # by id: time of values that came since somebody emptied it, published or not
         self._stamps: dict[str, SecondStamp] = {}
         self._totals: dict[str, int] = {}
+        self._names: dict[str, dict[str, str]] = {}  # function and unit of each total, for who looks into the ledger
         self._published: dict[str, int] = {}
         self._series: dict[str, int] = {}
         self._fallen: dict[str, tuple[int, int]] = {}  # totals refused one behind the other: how many, and the last
@@ -82,6 +86,8 @@ class ToldBook:
                 return []
             self._fallen.pop(one, None)
             self._totals[one] = milli
+            self._names[one] = {"function": sensor.function, "unit": sensor.unit}
+        self.heard[one] = time_s
         if (sensor.counts or sensor.steady) and self._published.get(one) == milli:
             return []
         if time_s is None:
@@ -118,7 +124,7 @@ class ToldBook:
         for name, stamp in self._stamps.items():
             states[f"told {name}"] = {"second": stamp.state()}
         for one, total in self._totals.items():
-            more = {"total_milli": total, "series": self._series.get(one, 0)}
+            more = {"total_milli": total, "series": self._series.get(one, 0)} | self._names.get(one, {})
             states[f"told {one}"] = states.get(f"told {one}", {"second": None}) | more
         return states
 
@@ -132,6 +138,7 @@ class ToldBook:
             stamp.restore(state["second"])
             if "total_milli" in state:
                 self._totals[one], self._series[one] = state["total_milli"], state["series"]
+                self._names[one] = {key: state[key] for key in ("function", "unit") if key in state}
 
     def begin_series(self, sensor_id: str) -> bool:
         """A deliberate new series of this sensor's total. False when there is no such sensor."""

@@ -55,7 +55,7 @@ def count_points(block: bytes) -> int:
 def unpack(last_id: int, block: bytes, channels: Mapping[int, Channel]) -> list[Point]:
     """The points of a block. Raises DamagedBlock, or KeyError for a channel that is not in ``channels``."""
     if not is_whole(last_id, block):
-        raise DamagedBlock(f"block {last_id} fails its CRC")
+        raise DamagedBlock("its CRC does not fit")
     numbers = _numbers(block[:-4])
     points, time_s = [], 0
     for channel, step, milli in zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True):

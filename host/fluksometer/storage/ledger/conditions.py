@@ -1,6 +1,7 @@
 """What can be wrong with a ledger, each with a name and what helps."""
 
 import errno
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ _REMEDIES: dict[Condition, str] = {
     "newer": "it was written by a newer Fluksometer: install that one again, or move the file away to start anew",
     "foreign": "it is the SQLite file of another program: choose another path for the ledger",
 }
+
+
+_LEAST_ROOM_BYTES = 64 << 10
 
 
 class LedgerFault(StateFault):
@@ -74,4 +78,14 @@ def fault_of(error: Exception, path: Path) -> LedgerFault:
     condition = _BY_CODE.get(code & 0xFF, "failing")
     if condition == "read-only" and not path.parent.is_dir():
         condition = "missing"
+    if condition == "failing" and _no_room(path):  # SQLite has many names for it
+        condition = "full"
     return LedgerFault(condition, path, f"{getattr(error, 'sqlite_errorname', code)}: {error}")
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        status = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _LEAST_ROOM_BYTES

@@ -11,7 +11,9 @@ from typing import TypeVar
 
 from . import salvage, tables
 from .conditions import Condition, DamagedRow, LedgerFault, LedgerReport, fault_of
+from .salvage import beside
 from .tables import Contents
+from .wal import commits_lost
 
 _Result = TypeVar("_Result")
 _FileIds = tuple[tuple[int, int] | None, ...]
@@ -30,6 +32,7 @@ class LedgerFile:
         self._reader: sqlite3.Connection | None = None
         self._files: _FileIds = ()
         self._damaged = False
+        self._lost_blocks: set[int] = set()
         with self._faults_named():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock, self._new = _take_lock(path)
@@ -53,9 +56,10 @@ class LedgerFile:
 
         ``kept``: what must be in the file; written anew when the file is gone or damaged.
         """
+        self._refuse_when_closed()
         with self._faults_named():
             if self._db is None and self.path.exists() and not self._damaged:
-                self._connect()
+                self._connect_again(kept)
             if self._db is None or self._damaged:
                 self._rebuild("corrupt" if self._damaged else "missing", "", kept)
             elif _file_ids(self.path) != self._files:
@@ -71,6 +75,7 @@ class LedgerFile:
     def query(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """``work`` on the reader's connection; from any thread. Raises LedgerFault."""
         with self._reading, self._faults_named():
+            self._refuse_when_closed()
             try:
                 if self._reader is None:
                     self._reader = tables.connect(self.path, reader=True)
@@ -85,11 +90,19 @@ class LedgerFile:
         with self._reading:
             self._close_reader()
             self._close_writer()
-        os.close(self._lock)
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
-    def tell_lost_block(self, error: Exception) -> None:
-        """A block of points is unreadable: it was left out."""
-        self._report("corrupt", f"unsent readings are lost: {error}")
+    def tell_lost_block(self, last_id: int, error: Exception) -> None:
+        """A block of points is unreadable: it was left out. Told once."""
+        if last_id not in self._lost_blocks:
+            self._lost_blocks.add(last_id)
+            self._report("corrupt", f"unsent readings are lost: block {last_id}: {error}")
+
+    def _refuse_when_closed(self) -> None:
+        if self._lock < 0:
+            raise ValueError("the ledger is closed: another bridge may have it")
 
     def _report(self, condition: Condition, text: str) -> None:
         self.reports.append(LedgerReport(condition, f"{self.path}: {text}"))
@@ -112,7 +125,7 @@ class LedgerFile:
             except sqlite3.Error:
                 self._close_writer()
             # A connection does not recover from these by itself: the next call opens the file again.
-            if isinstance(error, sqlite3.Error) and fault_of(error, self.path).condition in ("failing", "read-only"):
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
                 self._close_writer()
             raise
 
@@ -121,10 +134,13 @@ class LedgerFile:
         ids = tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if ids == (0, 0) and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             tables.create(db)
+            if not self._new and not self.reports:
+                self._report("corrupt", "the file is empty: what was in it is lost, everything starts anew")
         else:
             self._check(db, *ids)
         db.execute("PRAGMA journal_mode = WAL")
         contents = tables.read_contents(db)
+        self._look_for_lost_commits(db, contents)
         db.execute("BEGIN IMMEDIATE")  # finds out whether the file can be written, and makes the write-ahead log
         tables.write_head(db, contents.last_id, contents.position)
         db.execute("COMMIT")
@@ -132,10 +148,25 @@ class LedgerFile:
         self._damaged = False
         return contents
 
-    def _connect(self) -> None:
-        self._db = tables.connect(self.path, wal_bytes=self._wal_bytes)
-        self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        self._files = _file_ids(self.path)
+    def _look_for_lost_commits(self, db: sqlite3.Connection, contents: Contents) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):  # a full disk shows at the next write
+            _, frames, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            lost = commits_lost(beside(self.path, "-wal"), tables.PAGE_BYTES, max(0, frames))
+            if lost:
+                self._report("corrupt", f"the write-ahead log is damaged: the last {lost} commits are lost")
+                contents.last_id += salvage.IDS_SKIPPED
+
+    def _connect_again(self, kept: Contents) -> None:
+        """After an error of the disk; what SQLite finds may be a commit further than what the caller was told."""
+        db = tables.connect(self.path, wal_bytes=self._wal_bytes)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            tables.write_contents(db, kept)
+            db.execute("COMMIT")
+        except sqlite3.Error:
+            db.close()
+            raise
+        self._db, self._files = db, _file_ids(self.path)
 
     def _check(self, db: sqlite3.Connection, application_id: int, version: int) -> None:
         found = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
@@ -150,9 +181,9 @@ class LedgerFile:
         """A fresh file of what can be read from the old one and of what is in memory, which is never older."""
         if not self.path.parent.is_dir():
             raise LedgerFault("missing", self.path)
+        losses = salvage.write_fresh(self.path, self._db, kept)
         with self._reading:
             self._close_reader()
-            losses = salvage.write_fresh(self.path, self._db, kept)
             self._close_writer()
             aside = salvage.swap(self.path)
         for text in ([why] if why else []) + losses + ([f"the damaged file is kept as {aside}"] if aside else []):
@@ -176,7 +207,7 @@ class LedgerFile:
 def _file_ids(path: Path) -> _FileIds:
     """Device and inode of the file and of its write-ahead log; None: is not there."""
     ids: list[tuple[int, int] | None] = []
-    for name in (path, path.with_name(path.name + "-wal")):
+    for name in (path, beside(path, "-wal")):
         try:
             status = name.stat()
         except FileNotFoundError:
@@ -188,7 +219,7 @@ def _file_ids(path: Path) -> _FileIds:
 
 def _take_lock(path: Path) -> tuple[int, bool]:
     """(descriptor of the side file, was it made just now?). The kernel frees the lock with the process, however that ends."""
-    name = path.with_name(path.name + ".lock")
+    name = beside(path, ".lock")
     new = not name.exists()
     lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -5,6 +5,7 @@ The fresh file is written whole beside the damaged one before anything is moved;
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from .blocks import count_points, is_whole, unpack
 from .tables import Contents
 
 KEPT_MOST = 3  # damaged files that are kept for a person
-_IDS_SKIPPED = 1_000_000  # ids that may have been given away by commits that are lost: none of them comes again
+IDS_SKIPPED = 1_000_000  # ids that may have been given away by commits that are lost: none of them comes again
 
 
 def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | None) -> list[str]:
@@ -23,27 +24,24 @@ def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | 
 
     ``source``: an open connection, also to a file that was deleted; None: the file at ``path``. ``kept``: what memory has of it.
     """
-    fresh = _beside(path, ".fresh")
-    for name in (fresh, _beside(path, ".fresh-journal")):
+    fresh = beside(path, ".fresh")
+    for name in (fresh, beside(path, ".fresh-journal")):
         name.unlink(missing_ok=True)
     with contextlib.ExitStack() as stack:
-        if source is None and path.exists():
-            with contextlib.suppress(sqlite3.Error):
-                source = stack.enter_context(contextlib.closing(tables.connect(path)))
         target = stack.enter_context(contextlib.closing(tables.connect(fresh)))
         tables.create(target)
+        source = _source(stack, source, path, fresh)
         target.execute("BEGIN IMMEDIATE")
-        losses: list[str] = []
+        losses: list[str] = (
+            [] if source else ["outbox: the unsent readings are lost: there is no file to read them from"]
+        )
         contents = _readable(source, losses)
         last_read = _carry_points(source, target, kept or contents, losses)
         if kept is not None:
-            contents, losses = kept, [loss for loss in losses if "readings" in loss]
+            contents, losses = kept, [loss for loss in losses if loss.startswith("outbox")]
         else:
-            contents.last_id = max(contents.last_id, last_read, *contents.cursors.values(), 0) + _IDS_SKIPPED
-        tables.write_channels(target, contents.channels)
-        tables.write_states(target, contents.states)
-        tables.write_cursors(target, contents.cursors)
-        tables.write_head(target, contents.last_id, contents.position)
+            contents.last_id = max(contents.last_id, last_read, *contents.cursors.values(), 0) + IDS_SKIPPED
+        tables.write_contents(target, contents)
         target.execute("COMMIT")
     return losses
 
@@ -51,14 +49,14 @@ def write_fresh(path: Path, source: sqlite3.Connection | None, kept: Contents | 
 def swap(path: Path) -> str:
     """Puts the fresh file in the place of the damaged one; answers the name under which that is kept, "" if there was none."""
     aside = _set_aside(path)
-    _beside(path, ".fresh").rename(path)
+    beside(path, ".fresh").rename(path)
     _sync_directory(path)
     return aside
 
 
 def finish_swap(path: Path) -> bool:
     """At the start: a swap that was cut off is ended, a fresh file that was never whole is removed. Was there one to end?"""
-    fresh = _beside(path, ".fresh")
+    fresh = beside(path, ".fresh")
     if not fresh.exists():
         return False
     if path.exists():
@@ -66,6 +64,52 @@ def finish_swap(path: Path) -> bool:
         return False
     swap(path)
     return True
+
+
+def _source(
+    stack: contextlib.ExitStack, source: sqlite3.Connection | None, path: Path, fresh: Path
+) -> sqlite3.Connection | None:
+    """A connection that finds the tables: ``source``, or one to the file, or to a mended copy of it; None: there is none."""
+    if source is not None and _has_tables(source):
+        return source
+    if not path.exists():
+        return None
+    with contextlib.suppress(sqlite3.Error):
+        source = stack.enter_context(contextlib.closing(tables.connect(path)))
+        if _has_tables(source):
+            return source
+    with contextlib.suppress(sqlite3.Error):
+        copy = stack.enter_context(_with_first_page_of(fresh, path))
+        return stack.enter_context(contextlib.closing(tables.connect(copy)))
+    return None
+
+
+def _has_tables(source: sqlite3.Connection) -> bool:
+    try:
+        source.execute("SELECT 1 FROM head, state, cursor, channel, outbox LIMIT 0")
+    except sqlite3.Error:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _with_first_page_of(fresh: Path, path: Path) -> Iterator[Path]:
+    """A copy of the file whose first page, which says where tables begin, is a fresh one's: they begin at the same."""
+    copy = beside(path, ".copy")
+    try:
+        shutil.copyfile(path, copy)
+        if beside(path, "-wal").exists():
+            shutil.copyfile(beside(path, "-wal"), beside(copy, "-wal"))
+        pages = -(-copy.stat().st_size // tables.PAGE_BYTES)
+        with fresh.open("rb") as whole, copy.open("r+b") as file:
+            first = bytearray(whole.read(tables.PAGE_BYTES))
+            first[18:20] = b"\2\2"  # with a write-ahead log
+            first[28:32] = pages.to_bytes(4, "big")
+            file.write(first)
+        yield copy
+    finally:
+        for ending in ("", "-wal", "-shm"):
+            beside(copy, ending).unlink(missing_ok=True)
 
 
 def _readable(source: sqlite3.Connection | None, losses: list[str]) -> Contents:
@@ -132,13 +176,14 @@ def _rows(source: sqlite3.Connection | None, table: str, losses: list[str]) -> I
                 losses.append(f"{table}: a part of it is lost: {error}")
 
 
-def _beside(path: Path, ending: str) -> Path:
+def beside(path: Path, ending: str) -> Path:
+    """A side file."""
     return path.with_name(path.name + ending)
 
 
 def _set_aside(path: Path) -> str:
     """Moves the file and its log to ``<path>.damaged-N``, the oldest of too many away; answers the name, "" if there was none."""
-    shm, wal = _beside(path, "-shm"), _beside(path, "-wal")
+    shm, wal = beside(path, "-shm"), beside(path, "-wal")
     shm.unlink(missing_ok=True)
     if not path.exists():
         wal.unlink(missing_ok=True)
@@ -146,10 +191,10 @@ def _set_aside(path: Path) -> str:
     numbers = sorted(int(one.name.rpartition("-")[2]) for one in path.parent.glob(f"{path.name}.damaged-*[0-9]"))
     for old in numbers[: len(numbers) - KEPT_MOST + 1]:
         for ending in ("", "-wal"):
-            _beside(path, f".damaged-{old}{ending}").unlink(missing_ok=True)
-    aside = _beside(path, f".damaged-{(numbers or [0])[-1] + 1}")
+            beside(path, f".damaged-{old}{ending}").unlink(missing_ok=True)
+    aside = beside(path, f".damaged-{(numbers or [0])[-1] + 1}")
     if wal.exists():
-        wal.rename(_beside(aside, "-wal"))
+        wal.rename(beside(aside, "-wal"))
     path.rename(aside)
     return aside.name
 

@@ -12,11 +12,10 @@ from fluksometer.domain.points import Point
 
 from . import tables
 from .blocks import Channel, DamagedBlock, channel_of, count_points, pack, unpack
-from .conditions import LedgerReport
+from .conditions import DamagedRow, LedgerReport, fault_of
 from .file import LedgerFile
 from .tables import Contents
 
-_SERIES = "series"  # the state that counts the deliberate resets of each sensor
 _TRIMMED_MOST = 5000  # blocks that one commit takes away
 _DROPPED_AT_ONCE = 1000  # blocks that one step of trim takes away
 _LEAST_BYTES = 1 << 20
@@ -25,7 +24,7 @@ _LEAST_BYTES = 1 << 20
 class Ledger:
     """Position, states, cursors and unsent points in one SQLite file; safe to use from several threads.
 
-    Writing (commit, trim, forget_sink, new_series) takes turns on one connection, reading on another: a read never waits for
+    Writing (commit, trim, forget_sink) takes turns on one connection, reading on another: a read never waits for
     the disk of a commit. A method that raises LedgerFault has done nothing, and may be called again.
     """
 
@@ -113,10 +112,7 @@ class Ledger:
         """
         unsent: dict[str, int] = {}
         with self._writing:
-            while self._file.run(tables.used_bytes, self._kept) > self._file.most_used_bytes:
-                dropped = self._file.run(self._drop_oldest, self._kept)
-                if not dropped:
-                    break
+            while dropped := self._file.run(self._drop_oldest, self._kept):
                 for sink, at in self._kept.cursors.items():
                     missed = sum(max(0, min(count, last_id - at)) for last_id, count in dropped)
                     unsent[sink] = unsent.get(sink, 0) + missed
@@ -130,17 +126,6 @@ class Ledger:
                 rest = {sink: at for sink, at in kept.cursors.items() if sink != name}
                 self._file.run(lambda db: tables.drop_cursor(db, name), kept)
                 self._keep(Contents(kept.position, kept.last_id, kept.states, rest, kept.channels))
-
-    def series(self, sensor_id: str) -> int:
-        """How often the counters of this sensor were deliberately reset."""
-        return int(self.states.get(_SERIES, {}).get(sensor_id, 0))
-
-    def new_series(self, sensor_id: str) -> int:
-        """A deliberate reset: the next series of this sensor, stored when it returns. Raises LedgerFault."""
-        with self._writing:
-            number = self.series(sensor_id) + 1
-            self.commit(states={_SERIES: {**self.states.get(_SERIES, {}), sensor_id: number}})
-        return number
 
     def _keep(self, contents: Contents) -> None:
         """What memory has of the file, always that of the last commit."""
@@ -181,13 +166,22 @@ class Ledger:
         return then
 
     def _drop_oldest(self, db: sqlite3.Connection) -> list[tuple[int, int]]:
-        """(id, number of points) of the blocks that are gone."""
-        oldest = tables.read_blocks(db, 0, _DROPPED_AT_ONCE)
+        """One step of trim; (id, number of points) of the blocks that are gone."""
+        most = self._file.most_used_bytes
+        excess = tables.used_bytes(db) - most
+        if excess <= 0:
+            return []
+        oldest, total = [], 0
+        for last_id, block in tables.read_blocks(db, 0, _DROPPED_AT_ONCE):
+            oldest.append((last_id, count_points(block)))
+            total += len(block)
+            if total > excess + most // 64:  # a little more, so that it is not done again at once
+                break
         if oldest:
             db.execute("BEGIN IMMEDIATE")
             tables.drop_blocks(db, oldest[-1][0], len(oldest))
             db.execute("COMMIT")
-        return [(last_id, count_points(block)) for last_id, block in oldest]
+        return oldest
 
     def _points_after(self, db: sqlite3.Connection, after_id: int, limit: int) -> list[tuple[int, Point]]:
         found: list[tuple[int, Point]] = []
@@ -210,14 +204,26 @@ class Ledger:
             try:
                 return unpack(last_id, block, self._read_channels)
             except DamagedBlock as error:
-                self._file.tell_lost_block(error)
+                self._file.tell_lost_block(last_id, error)
                 break
             except KeyError as error:  # a channel that came since
                 if again:
-                    self._file.tell_lost_block(DamagedBlock(f"block {last_id}: there is no channel {error}"))
+                    self._file.tell_lost_block(last_id, error)
                 self._read_channels = tables.read_channels(db)
         return []
 
 
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def read_states(path: Path) -> dict[str, Any]:
+    """What each part of a bridge gave last, also while the bridge runs. Raises LedgerFault."""
+    try:
+        db = tables.connect(path, reader=True)
+        try:
+            return {name: json.loads(text) for name, text in tables.read_contents(db).states.items()}
+        finally:
+            db.close()
+    except (sqlite3.Error, DamagedRow) as error:
+        raise fault_of(error, path) from error

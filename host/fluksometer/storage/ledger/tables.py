@@ -44,12 +44,17 @@ def connect(path: Path, *, wal_bytes: int = 0, reader: bool = False) -> sqlite3.
     mode = "ro" if reader else "rwc"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_WAIT_MS / 1000)
-    if not reader:
-        db.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file only
-        db.execute("PRAGMA synchronous = FULL")
+    settings = (
+        [] if reader else [f"page_size = {PAGE_BYTES}", "synchronous = FULL"]
+    )  # the size is that of a new file only
     if wal_bytes:
-        db.execute(f"PRAGMA wal_autocheckpoint = {wal_bytes // (PAGE_BYTES + 24)}")
-        db.execute(f"PRAGMA journal_size_limit = {wal_bytes}")
+        settings += [f"wal_autocheckpoint = {wal_bytes // (PAGE_BYTES + 24)}", f"journal_size_limit = {wal_bytes}"]
+    try:
+        for setting in settings:
+            db.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
@@ -71,8 +76,19 @@ def seal(*fields: object) -> int:
 
 def write_head(db: sqlite3.Connection, last_id: int, position: Position | None) -> None:
     """Where the link is, and the id of the last reading."""
-    row = (last_id, *((position.boot_id, position.seq, position.t_us) if position else (None, None, None)))
-    db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?)", (*row, seal(*row)))
+    row = (1, last_id, *((position.boot_id, position.seq, position.t_us) if position else (None, None, None)))
+    db.execute("INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?)", (*row, seal(*row)))
+
+
+def write_contents(db: sqlite3.Connection, contents: Contents) -> None:
+    """All but the readings in place of what is there; readings behind the last id are of a commit that failed, and go."""
+    for table in ("state", "cursor", "channel"):
+        db.execute(f"DELETE FROM {table}")
+    write_channels(db, contents.channels)
+    write_states(db, contents.states)
+    write_cursors(db, contents.cursors)
+    db.execute("DELETE FROM outbox WHERE id > ?", (contents.last_id,))
+    write_head(db, contents.last_id, contents.position)
 
 
 def write_states(db: sqlite3.Connection, states: Mapping[str, str | None]) -> None:
@@ -118,10 +134,10 @@ def read_blocks(db: sqlite3.Connection, after_id: int, most: int) -> list[tuple[
 
 def read_head(db: sqlite3.Connection) -> tuple[int, Position | None]:
     """(id of the last reading, position). Raises sqlite3.Error, DamagedRow."""
-    row = next(checked(db.execute("SELECT last_id, boot_id, seq, t_us, crc FROM head")), None)
+    row = next(checked(db.execute("SELECT * FROM head")), None)
     if row is None:
         raise DamagedRow("head is empty")
-    last_id, *position = row
+    _, last_id, *position = row
     return last_id, position_from(position)
 
 
