@@ -149,6 +149,8 @@ class Chain:
             self._told.changed = False
             sections = [sensor.section() for sensor in self._told.sensors.values()]
             self._publish(sensor_config(DEVICE_ID, "", "0.0", [], self.session.hello, sections))
+        if self.session.position:
+            self.session.acknowledge(self.session.position)
         self.board.pico.console.send(self.session.data_to_send())
 
     def _take(self, event: Event, now_s: float) -> None:

@@ -36,7 +36,9 @@ class ModelBoard:
         return hello(self.newest, boot_id=self.boot_id, t_us=self.t_us(now_s))
 
     def passing(self, now_s: float) -> bytes:
-        return record(records.LOG.kind, 0, records.LOG.pack(1, self.t_us(now_s), "well"), self.newest)
+        kept_bytes = 60 * len(self.store)
+        values = (self.t_us(now_s), 0, 0, 0, 0, 0, 0, 0, kept_bytes, 0)
+        return record(records.HEALTH.kind, 0, records.HEALTH.pack(*values), self.newest)
 
     def keep(self, now_s: float) -> None:
         self.newest += 1
@@ -108,7 +110,6 @@ class World:
         the first records of the new boot lost too, nobody could tell the two boots' records apart."""
         self.wait(18.0)
         loss, self.loss = self.loss, 0.0
-        self.say()
         self.wait(2.0)
         self.say()
         self.turn()
@@ -126,10 +127,11 @@ class World:
             self.session.acknowledge(self.session.position)
 
     def wait(self, seconds: float) -> None:
-        """The line works meanwhile."""
-        end_s = self.now_s + seconds
-        while self.now_s < end_s:
+        """The line works meanwhile, and the board says something each second."""
+        for tenth in range(round(seconds * 10)):
             self.now_s += 0.1
+            if tenth % 10 == 0:
+                self.say()
             self.turn()
 
     def turn(self, share: float = 1.0) -> None:
