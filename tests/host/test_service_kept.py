@@ -46,7 +46,7 @@ def test_a_bad_line_costs_no_reading(rig):
     assert "records_lacking" in bridge.log and "board_restarted" not in bridge.log
 
 
-def test_a_bridge_killed_before_its_acknowledgement_gets_the_readings_again(rig):
+def test_what_was_kept_while_no_bridge_ran_comes_when_one_does(rig):
     rig.use("mosquitto")
     bridge = greeted(rig)
     sensor = ids(rig)
