@@ -10,7 +10,7 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from accuracy_waves import Figure
 from fluksometer.domain.p1 import read
 from fluksometer.domain.p1_sensors import values
 from fluksometer.domain.p1_stream import host_parser
-from fluksometer.shared import kube, rf12
+from fluksometer.domain.readings import BoardSettings
+from fluksometer.link_session import LinkSession
+from fluksometer.shared import frame, kube, records, rf12, terminal_records
+from fluksometer.shared.deframer import LineDeframer
 from fluksometer.shared.p1 import MAX_FRAME, Frame, Parser, Telegram
 from fluksometer.shared.p1_wire import decode, encode
 
@@ -28,6 +31,9 @@ TASK_BYTES, QUICK_BYTES, FULL_BYTES = 1_000_000, 2_000_000, 100_000_000
 HANGS_AFTER_S = 120
 MOST_GROWTH_MB = 64.0
 PYTHON_SHARE = 0.05  # of telegrams that the Python form reads too
+BOARD_SHARE = 0.1  # of blocks that are followed by a line towards the board
+MOST_SAID = 20_000  # bytes: a linearity table and what else a session may have to say at once
+LINK_QUICK_BYTES, LINK_FULL_BYTES = 10_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,60 @@ def fuzz_kube(rng: random.Random, size: int) -> int:
     return decoded
 
 
-FUZZES = {"p1": fuzz_p1, "rf12": fuzz_rf12, "kube": fuzz_kube}
+def fuzz_link(rng: random.Random, size: int) -> int:
+    """Events of a session, out of what comes from a board; and requests found by the board in what comes from a bridge."""
+    pool = [bytes(frame.to_host(one)) for one in _records_of_a_board(rng)]
+    asks = [frame.to_board(one) for one in _records_of_a_bridge(rng)]
+    session, lines = LinkSession(BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24)), LineDeframer()
+    now_s = decoded = 0
+    session.open(now_s)
+    for block in blocks(rng, pool, size):
+        for piece in pieces(rng, block):
+            decoded += len(session.feed(piece, now_s))
+            now_s += rng.choice((0, 0, 0.01, 3))
+            session.tick(now_s)
+        if rng.random() < 0.01:
+            session.close()
+            session.open(now_s)
+        said = session.data_to_send()
+        assert b"\x03" not in said and len(said) < MOST_SAID
+        assert len(session._deframer._held) <= frame.MAX_STUFFED and not session._deframer.text
+        if rng.random() < BOARD_SHARE:
+            decoded += len(lines.push(damaged(rng, rng.choice(asks))))
+            assert len(lines._held) <= frame.MAX_LINE
+    return decoded
+
+
+def _records_of_a_board(rng: random.Random) -> Iterator[bytes]:
+    # Two boots with their kept records in order, passing ones between them, and whole records of any kind full of noise.
+    head = (frame.WIRE_VERSION, 0, 1, 0, 1, 25, 0, 1, 1)
+    settings = [max(field[2], min(field[3], 7)) for field in records.SETTINGS_FIELDS]
+    for boot_id in (7, 8):
+        values = (*head, boot_id, 1, *settings, 0, 0, 1_000_000, "Pico")
+        yield frame.seal(records.HELLO.kind, 0, records.HELLO.pack(*values))
+        for seq in range(1, 60):
+            t_us = seq * 1_000_000
+            pulse = records.PULSE.pack(4, t_us, seq, t_us - 1, 50_000, 0, 0)
+            clamp = records.CLAMP.pack(
+                1 + seq % 3, 7, 20_000, t_us, 0, seq * 1024, 20_000, 0, 20_000, 50_000, -1, 1, 0, 50
+            )
+            yield frame.seal(records.CLAMP.kind, seq, clamp, seq - 1)
+            yield frame.seal(records.PULSE.kind, rng.choice((0, seq)), pulse, rng.choice((seq, seq - 1)))
+    for layout in (*records.TO_HOST.values(), *terminal_records.TO_HOST.values()):
+        for _ in range(4):
+            size = layout.size + (rng.randrange(100) if layout.tail else 0)
+            yield frame.seal(
+                layout.kind, rng.choice((0, 61, rng.getrandbits(32))), rng.randbytes(size), rng.getrandbits(32)
+            )
+    yield frame.seal(0x7F, 0, b"a kind that nobody knows")
+
+
+def _records_of_a_bridge(rng: random.Random) -> Iterator[bytes]:
+    for layout in (*records.TO_BOARD.values(), *terminal_records.TO_BOARD.values()):
+        yield frame.seal(layout.kind, rng.getrandbits(8), rng.randbytes(layout.size))
+
+
+FUZZES = {"p1": fuzz_p1, "rf12": fuzz_rf12, "kube": fuzz_kube, "link": fuzz_link}
 _first_kb = 0
 
 
@@ -159,9 +218,18 @@ def task(job: tuple[str, int, int]) -> Done:
 
 def figures(full: bool) -> Iterator[Figure]:
     """What was borne, and how fast on one core. All cores work."""
-    size = FULL_BYTES if full else QUICK_BYTES
+    yield from figures_of(("p1", "rf12", "kube"), FULL_BYTES if full else QUICK_BYTES)
+
+
+def link_figures(full: bool) -> Iterator[Figure]:
+    """The same of the link's deframers and session."""
+    yield from figures_of(("link",), LINK_FULL_BYTES if full else LINK_QUICK_BYTES)
+
+
+def figures_of(names: Iterable[str], size: int) -> Iterator[Figure]:
+    """So many bytes through each of these decoders."""
     with multiprocessing.Pool(os.cpu_count()) as pool:
-        for name in FUZZES:
+        for name in names:
             jobs = [(name, seed, TASK_BYTES) for seed in range(size // TASK_BYTES)]
             results = pool.imap_unordered(task, jobs)
             done = [results.next(timeout=2 * HANGS_AFTER_S) for _ in jobs]  # a killed process answers nothing

@@ -15,6 +15,7 @@ import bench_drain
 import bench_ledger
 import bench_p1_board
 import bench_p1_host
+import bench_reliability
 import native_through_cffi
 from accuracy_waves import Figure
 from bench_fuzz import figures as fuzz_figures
@@ -180,8 +181,8 @@ def tell_board(bench: str, pico: EmulatedPico, busy_before: int, seconds: float,
     written = bytes(pico.console.written)
     records = Deframer().push(written)
     # The first health record also tells of the time before the rate was set.
-    healths = [HEALTH.unpack(payload) for kind, _, payload in records if kind == HEALTH.kind][1:]
-    clamps = [CLAMP.unpack(payload) for kind, _, payload in records if kind == CLAMP.kind]
+    healths = [HEALTH.unpack(payload) for kind, _, _, payload in records if kind == HEALTH.kind][1:]
+    clamps = [CLAMP.unpack(payload) for kind, _, _, payload in records if kind == CLAMP.kind]
     share = 100 * (pico.busy_cycles - busy_before) / (seconds * CORE_HZ)
     gaps = max(clamp[2] for clamp in clamps)
     judge(bench, Figure(metric="core_share", value=share, unit="%", limit=MOST_CORE_SHARE[bench]))
@@ -233,6 +234,12 @@ def bench_ledger_file(folder: Path, full: bool) -> None:
     """The ledger: bytes and syncs of a commit, a backlog and its drain, an accelerated year."""
     for figure in bench_ledger.figures(folder, full, say):
         judge("ledger", figure)
+
+
+def bench_lost(folder: Path, full: bool) -> None:
+    """Faults of every kind at random moments, a noisy link, damaged bytes, and how long a reading takes."""
+    for figure in bench_reliability.figures(folder, full, say):
+        judge("reliability", figure)
 
 
 BENCHES: dict[str, Callable[[Path, bool], None]] = {

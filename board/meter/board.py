@@ -6,6 +6,7 @@ from shared._compat import const
 from shared.frame import WIRE_VERSION
 from shared.layout import RangeError
 from shared.records import (
+    ACK,
     CALIBRATION,
     CAPTURE,
     CAPTURE_CODES,
@@ -35,8 +36,8 @@ class Board:
 
     terminals: (wanted(settings) -> bool, make() -> terminal) for each other one. It is made when settings first want it, so
     that what nobody uses takes no memory. A terminal has handlers {kind: function(payload)}, apply(settings), coroutine
-    run(send), and report(send), which tells how it fares; send(layout, *values) never waits. t_us comes from the clock that
-    it was made with.
+    run(send, keep), and report(send), which tells how it fares. send(layout, *values) never waits, nor does keep(records), for
+    (kind, payload) that belong together and must not get lost. t_us comes from the clock that it was made with.
     """
 
     def __init__(self, identity, settings, calibration, clock, sampler, pulse_inputs, terminals=()):
@@ -50,6 +51,7 @@ class Board:
         sampler.on_window = self._windows_wait.set  # poll() runs from a timer: all it may do is wake a task
         self._capture = None
         self._stalls = 0  # of the converter, as told
+        self._pulses_kept = {}  # by port: count, rejected and storms of the record that was kept last
         self._link = None
         self._waiting = list(terminals)  # not yet wanted
         self._terminals = []
@@ -61,6 +63,7 @@ class Board:
             CALIBRATION.kind: self._take_calibration,
             TABLE.kind: self._take_table,
             CAPTURE.kind: self._take_capture,
+            ACK.kind: self._take_ack,
         }
 
     async def run(self, link):
@@ -94,7 +97,7 @@ class Board:
 
     async def _run_terminal(self, terminal):
         try:
-            await terminal.run(self._tell)
+            await terminal.run(self._tell, self._link.keep)
         except Exception as error:  # a task's own would be printed, and forgotten
             self._failures.append(error)
             self._failed.set()
@@ -108,23 +111,23 @@ class Board:
 
     def _send_hello(self):
         self._send_windows()  # what is closed was measured before
+        self._link.send_hello(self._hello)
+
+    def _hello(self):
         settings, identity = self._settings, self._identity
-        self._link.send(
-            HELLO.kind,
-            HELLO.pack(
-                WIRE_VERSION,
-                *identity["firmware"],
-                *identity["micropython"],
-                identity["chip"],
-                identity["reset_cause"],
-                identity["boot_id"],
-                identity["uid"],
-                *settings.values,
-                self._calibration.table_crc,
-                self._calibration.crc,
-                self._clock.now_us(),
-                identity["model"],
-            ),
+        return HELLO.pack(
+            WIRE_VERSION,
+            *identity["firmware"],
+            *identity["micropython"],
+            identity["chip"],
+            identity["reset_cause"],
+            identity["boot_id"],
+            identity["uid"],
+            *settings.values,
+            self._calibration.table_crc,
+            self._calibration.crc,
+            self._clock.now_us(),
+            identity["model"],
         )
 
     def _handle(self, kind, payload):
@@ -177,6 +180,11 @@ class Board:
         self._capture = Capture(ports, sets)
         sampler.capture(self._capture)
 
+    def _take_ack(self, payload):
+        boot_id, seq, resume = ACK.unpack(payload)
+        if boot_id == self._identity["boot_id"]:
+            self._link.acknowledge(seq, resume)
+
     async def _report_windows(self):
         while True:
             await self._windows_wait.wait()
@@ -186,10 +194,10 @@ class Board:
                 await self._report_capture(capture)
 
     def _send_windows(self):
-        record = self._sampler.take()
-        while record:
-            self._link.send(*record)
-            record = self._sampler.take()
+        window = self._sampler.take()
+        while window:
+            self._link.keep(window)
+            window = self._sampler.take()
 
     async def _report_capture(self, capture):
         for payload in capture.payloads():
@@ -205,10 +213,19 @@ class Board:
             for port, pulse_input in self._pulse_inputs.items():
                 pulse_input.poll(self._clock)  # every one, used or not: its ticks must not grow old
                 if port in self._settings.pulse_ports:
-                    self._link.send(PULSE.kind, pulse_input.payload(self._clock.now_us()))
+                    self._report_pulses(pulse_input)
             rounds += 1
             if rounds % _HEALTH_EVERY == 0:
                 self._report_health()
+
+    def _report_pulses(self, pulse_input):
+        port, totals = pulse_input.port, pulse_input.totals
+        payload = pulse_input.payload(self._clock.now_us())
+        if totals == self._pulses_kept.get(port):
+            self._link.send(PULSE.kind, payload)
+        else:
+            self._link.keep(((PULSE.kind, payload),))
+            self._pulses_kept[port] = totals
 
     def _report_health(self):
         sampler = self._sampler
@@ -222,8 +239,8 @@ class Board:
             sampler.ring_samples,
             self._link.records_dropped + sampler.windows_dropped,
             self._link.lines_dropped,
-            0,
-            0,
+            self._link.kept.bytes,
+            self._link.kept.merged,
         )
         sampler.busy_us = sampler.backlog_samples = 0
         if sampler.stalls != self._stalls:
