@@ -154,7 +154,7 @@ def drain(ledger: Ledger, expected: int) -> Iterator[Figure]:
 
 def year(folder: Path, count: int, say: Say) -> Iterator[Figure]:
     """Commits with outages, restarts of the sink and trimming at a small limit: what grows?"""
-    path, limit_bytes = folder / "year", 8 << 20
+    path, limit_bytes = folder / "year", 2 << 20
     ledger = Ledger.open(path, limit_bytes=limit_bytes)
     luck, delivered, unsent = random.Random(5), 0, 0
     marks: list[tuple[float, int]] = []

@@ -66,7 +66,9 @@ class Kept:
         self._sweep = 0  # place
         self._seen = {}  # by key: place of the last entry that this sweep has seen
         self._grain = 2  # most original entries in one
-        self._found = self._refused = False  # whether this sweep has put some together, or left some apart for the grain alone
+        self._found = self._refused = (
+            False  # whether this sweep has put some together, or left some apart for the grain alone
+        )
         self._acknowledged = 0  # number
         self.newest = 0  # number
         self.merged = 0  # records that went into a later one

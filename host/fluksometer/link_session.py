@@ -78,7 +78,7 @@ class LinkSession:
         self._next_seq = 0
         self._order = KeptOrder(position)
         self._hold = False
-        self._acknowledged = 0  # of the present boot, since its last hello
+        self._acknowledged: Position | None = None  # to the present boot, since its last hello
         self._vouched_to_s = (
             0.0  # a hello has just told the boot: what looks odd behind it is of this boot none the less
         )
@@ -198,6 +198,8 @@ class LinkSession:
             return self._doubt_boot(0, now_s)
         if t_us is not None:
             self._order.mark(prev, t_us)
+        if isinstance(reading, Health) and reading.kept_bytes and self._acknowledged == self.position is not None:
+            self.send(wire.ack(self.position, resume=False))  # the board has not heard it
         lacking = self._reveal(prev, now_s)
         if isinstance(reading, PulseCount) and prev > self._order.last:
             self.counts.held_out += 1
@@ -292,8 +294,9 @@ class LinkSession:
         position = self._order.position
         if self.hello is None or position is None or stored.boot_id != position.boot_id:
             return
-        if self._acknowledged < stored.seq <= position.seq and stored.t_us <= position.t_us:
-            self._acknowledged = stored.seq
+        said = self._acknowledged.seq if self._acknowledged else 0
+        if said < stored.seq <= position.seq and stored.t_us <= position.t_us:
+            self._acknowledged = stored
             self.send(wire.ack(stored, resume=False))
 
     def _reveal(self, newest: int, now_s: float) -> list[Event]:
@@ -336,7 +339,7 @@ class LinkSession:
         if new_boot or answers_greet:
             self._order.meet(prev, hello.t_us)
             self._order.ask(now_s)
-            self._vouched_to_s, self._acknowledged = now_s + VOUCHED_S, 0
+            self._vouched_to_s, self._acknowledged = now_s + VOUCHED_S, None
         else:
             self._order.mark(prev, hello.t_us)
             events += self._reveal(prev, now_s)

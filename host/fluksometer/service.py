@@ -220,10 +220,10 @@ class Bridge:
     # --- the link ---
 
     async def _next_events(self) -> list[Event]:
-        # Waits for news or for the next deadline of session or desk, whichever is first.
+        # Waits for news or for the next deadline of session or desk, whichever is first; a second at most.
         timed: tuple[LinkSession | CaptureDesk | Desk, ...] = (self._session, self._desk, *self._desks)
         deadlines_s = [one for one in (part.next_deadline_s() for part in timed) if one is not None]
-        timeout_s = max(0.0, min(deadlines_s) - host_time().mono_s) if deadlines_s else None
+        timeout_s = max(0.0, min([1.0, *(one - host_time().mono_s for one in deadlines_s)]))
         try:
             async with asyncio.timeout(timeout_s):
                 news = await self._news.get()

@@ -150,6 +150,8 @@ class Chain:
         if self._told.changed:
             self._told.changed = False
             self._publish(sensor_config(DEVICE_ID, "", "0.0", [], self.session.hello, self._told.sections()))
+        if self.session.position:
+            self.session.acknowledge(self.session.position)
         self.board.pico.console.send(self.session.data_to_send())
 
     def _take(self, event: Event, now_s: float) -> None:

@@ -273,6 +273,21 @@ def test_nothing_is_acknowledged_to_a_board_that_is_not_there():
     assert acks(session) == [(7, 1, 1), (7, 1, 0)]
 
 
+def test_an_acknowledgement_that_was_lost_is_repeated_when_health_shows_it():
+    def health(kept_bytes):
+        return record(records.HEALTH.kind, 0, records.HEALTH.pack(2_000_000, *[0] * 7, kept_bytes, 0), 1)
+
+    session = known(clamp(1))
+    session.feed(health(60), 1.0)
+    assert acks(session) == []  # nothing is stored yet
+    session.acknowledge(At(7, 1, 2_000_000))
+    assert acks(session) == [(7, 1, 0)]
+    session.feed(health(60), 2.0)
+    assert acks(session) == [(7, 1, 0)]
+    session.feed(health(0), 3.0)
+    assert acks(session) == []
+
+
 # --- hold ---
 
 
