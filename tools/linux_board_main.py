@@ -34,13 +34,14 @@ class World:
         self._clock = clock
         self._quiet_file = folder + "/quiet"
         self._book = open(folder + "/truth", "ab")
-        self._boot_id = boot_id
+        self.boot_id = boot_id
         self.quiet_us = None
-        self.write("boot", time.time_ns() - 1000 * clock.now_us())
+        # A pause between the two clocks would make the boot seem earlier.
+        self.write("boot", max([time.time_ns() - 1000 * clock.now_us() for _ in range(10)]))
 
     def write(self, what, *values):
         """One line of truth, written before anybody is told."""
-        self._book.write(" ".join([what, str(self._boot_id)] + [str(value) for value in values]) + "\n")
+        self._book.write(" ".join([what, str(self.boot_id)] + [str(value) for value in values]) + "\n")
         self._book.flush()
 
     def look(self):
@@ -88,7 +89,7 @@ class ExactSampler:
         self._closed += 1
         t_us = self._closed * WINDOW_US
         flows = self._world.quiet_us is None
-        steps = {port: steps_rms(port, self._closed) if flows else 0 for port in CLAMP_PORTS}
+        steps = {port: steps_rms(port, self._closed, self._world.boot_id) if flows else 0 for port in CLAMP_PORTS}
         self._world.write("window", self._closed, t_us, *[steps[port] for port in CLAMP_PORTS])
         for port in CLAMP_PORTS:
             self._charge[port] += steps[port] * CHARGE_PER_STEP

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ EACH_QUICK, EACH_FULL = 200, 1000
 MOST_BACK_S = 5.0
 MOST_LOST_S = 1.0
 # Power cuts have sites of their own: there a second of data may be missing, at the others nothing.
-EXACT_SITES, POWER_SITES = 9, 3
+EXACT_SITES, POWER_SITES = 7, 2
 _DEADLINE_S = 7200.0
+_STAGGER_S = 0.3  # between two that begin
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Campaign:
             ]
             for thread in threads:
                 thread.start()
+                time.sleep(_STAGGER_S)
             for thread in threads:
                 thread.join(_DEADLINE_S)
         finally:

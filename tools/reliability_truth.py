@@ -67,10 +67,10 @@ def read_truth(text: str) -> list[Boot]:
 
 
 def _check(boot: Boot, numbers: Sequence[int]) -> None:
-    _boot_id, window, t_us, *steps = numbers
+    boot_id, window, t_us, *steps = numbers
     flows = boot.quiet_us is None
     assert t_us == window * WINDOW_US and len(boot.windows) == window - 1, numbers
-    assert steps == [steps_rms(port, window) if flows else 0 for port in CLAMP_PORTS], numbers
+    assert steps == [steps_rms(port, window, boot_id) if flows else 0 for port in CLAMP_PORTS], numbers
 
 
 @dataclass
@@ -157,7 +157,11 @@ def _judge_windows(
                 continue
             seen[boot.boot_id] = max(seen.get(boot.boot_id, 0), t_us)
             verdict.windows_doubled += len(found) - 1
-            verdict.windows_misplaced += not int(utc_s - _MISPLACED_S) <= found[0] <= int(utc_s + _MISPLACED_S)
+            if not int(utc_s - _MISPLACED_S) <= found[0] <= int(utc_s + _MISPLACED_S):
+                verdict.windows_misplaced += 1
+                verdict.notes.append(
+                    f"port {port}, boot {boot.boot_id}, {t_us // 1000} ms: {utc_s:.3f} became {found[0]}"
+                )
             for second in found:
                 del left[second]
         # What was behind the last one heard of went with the power.

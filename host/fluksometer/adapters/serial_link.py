@@ -24,6 +24,7 @@ _WRITE_PIECE = 256
 _RETRY_LEAST_S = 0.2
 _RETRY_MOST_S = 1.0
 _RETRY_DUMB_S = 30.0  # most for a port that opens and breaks without a byte
+_DRAIN_S = 0.1  # a full-speed port takes less than a millisecond for the 320 bytes that the board's end can hold
 _MISSED_S = 10.0  # so long the known board is waited for, before another one that is there is taken for its replacement
 _LOST = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF)
 
@@ -133,6 +134,7 @@ class SerialLink:
             self._outgoing.clear()
         self._opened = True
         self._down_reason = ""
+        self._drain(port)
         self._hand_over(LinkUp(str(port.port), self._clock()))
         try:
             while not self._stopping.is_set():
@@ -143,6 +145,16 @@ class SerialLink:
         finally:
             with self._lock:
                 self._port = None
+
+    def _drain(self, port: serial.Serial) -> None:
+        # What the board's USB had held since the port was closed. A hello among it would set the clock by a moment long past,
+        # and what else was lost with it the board sends again.
+        end_s = self._clock().mono_s + _DRAIN_S
+        while self._clock().mono_s < end_s and not self._stopping.is_set():
+            if port.in_waiting:
+                port.read(port.in_waiting)
+                self._heard = True
+            self._stopping.wait(_DRAIN_S / 10)
 
     def _write_out(self, port: serial.Serial) -> None:
         with self._lock:
