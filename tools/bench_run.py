@@ -251,6 +251,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "fuzz": bench_fuzz,
     "drain": bench_backlog,
     "ledger": bench_ledger_file,
+    "reliability": bench_lost,
 }
 
 
