@@ -1,7 +1,6 @@
 # Builds the sensor board from its parts. With pins.py the only file that touches machine and rp2.
 # Ctrl-C ends it and gives the prompt; a reset or power-up starts it again.
 import asyncio
-import gc
 import os
 import select
 import struct
@@ -19,7 +18,7 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
-from meter.kept import Kept, room_for
+from meter.kept import Kept, room_now
 from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
@@ -201,7 +200,7 @@ def run(board, sampler):
         raise caught[0]
 
     async def work():
-        link = HostLink(*console(), time.ticks_ms, time.ticks_diff, Kept(room_for(gc.mem_free())))
+        link = HostLink(*console(), time.ticks_ms, time.ticks_diff, Kept(room_now()))
         await asyncio.gather(raise_what_was_caught(), board.run(link))
 
     timer = machine.Timer(period=POLL_MS, mode=machine.Timer.PERIODIC, callback=on_timer)
