@@ -1,5 +1,5 @@
 # Five LEDs and a button, as the original's manual has them. The bridge says what wifi, ethernet and globe show; power is lit by
-# main.py and stays. One task looks at everything, often enough for a finger, and for an S0 pulse of 30 ms where a LED follows one.
+# wiring.py and stays. One task looks at everything, often enough for a finger, and for an S0 pulse of 30 ms where a LED follows one.
 import asyncio
 
 from shared._compat import const

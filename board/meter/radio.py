@@ -21,7 +21,7 @@ _AGAIN_ROUNDS = const(200)  # 10 s: whether there is one now
 
 
 class Radio:
-    """pins: exchange, select, irq_level, irq and reset, as main.py makes them; random(n) -> bytes; ticks in us."""
+    """pins: exchange, select, irq_level, irq and reset, as wiring.py makes them; random(n) -> bytes; ticks in us."""
 
     def __init__(self, pins, clock, random, ticks_us, ticks_diff):
         self._pins = pins
