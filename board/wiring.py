@@ -18,10 +18,12 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
+from meter.keeper import Keeper
 from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
-from meter.settings import Settings
+from meter.state import Slots
+from meter.watchdog import ENDED, FAULTED, RUNNING, Watchdog, cause_of
 from pins import BUTTON_GPIO, CLAMP_GPIO, LED_GPIO, PULSE_GPIO, RADIO_IRQ_GPIO
 from shared.records import CHIP_RP2040, CHIP_RP2350
 
@@ -37,9 +39,48 @@ IO_BANK0 = 0x40028000 if IS_RP2350 else 0x40014000
 UART1_IFLS = 0x40078034 if IS_RP2350 else 0x40038034
 ADC_BASE, ADC_DREQ = (0x400A0000, 48) if IS_RP2350 else (0x4004C000, 36)
 DMA_TIMER0 = 0x50000440 if IS_RP2350 else 0x50000420
+# The watchdog's CTRL as its atomic clear (bit 30: ENABLE), REASON and SCRATCH0: RP2040 data sheet 4.7.6, RP2350 12.9.7.
+WATCHDOG = 0x400D8000 if IS_RP2350 else 0x40058000
+WATCHDOG_OFF, WATCHDOG_REASON, NOTE = WATCHDOG + 0x3000, WATCHDOG + 0x08, WATCHDOG + 0x0C
+WATCHDOG_MS = 8000  # the longest that an RP2040 can: a save to a worn flash may take seconds
+CTRL_C = 3
+
+STATE_FOLDER = "/state"
+SETUP_FILES = (STATE_FOLDER + "/setup.0", STATE_FOLDER + "/setup.1")
+COUNTER_FILES = (STATE_FOLDER + "/counters.0", STATE_FOLDER + "/counters.1")
+STATE_MOST_BYTES = 12288  # more is none of ours
 
 
-def console():
+def read_file(name):
+    """All of a file; None: there is none."""
+    try:
+        with open(name, "rb") as file:
+            return file.read(STATE_MOST_BYTES)
+    except OSError:
+        return None
+
+
+def write_file(name, pieces):
+    """Replaces a file. Ctrl-C would be thrown right through the file system here: it comes as a character, a moment later."""
+    micropython.kbd_intr(-1)
+    try:
+        with open(name, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+    finally:
+        micropython.kbd_intr(CTRL_C)
+
+
+def keeper(boot_id):
+    """What survives a power cut."""
+    try:
+        os.mkdir(STATE_FOLDER)
+    except OSError:  # it is there already; or the file system is full, which is said when something is to be written
+        pass
+    return Keeper(Slots(SETUP_FILES, read_file, write_file), Slots(COUNTER_FILES, read_file, write_file), boot_id)
+
+
+def console(watchdog):
     """(write, writable, wait_input) of the console that this program shares with the prompt."""
     out, keyboard = sys.stdout.buffer, sys.stdin.buffer
     stream, one = asyncio.StreamReader(keyboard), bytearray(1)
@@ -48,13 +89,21 @@ def console():
     can_read.register(keyboard, select.POLLIN)
 
     async def wait_input():
+        watchdog.rest("reader")
         received = bytearray(await stream.read(1))
+        watchdog.alive("reader")
         while len(received) < 64 and any(can_read.ipoll(0)):  # poll() would use up memory for each byte
             keyboard.readinto(one)  # asking for more than one would wait until all of it is there
             received += one
+        if CTRL_C in received:  # while a file was written; the host's lines have none
+            raise KeyboardInterrupt
         return received
 
-    return out.write, lambda: bool(can_write.poll(0)), wait_input
+    def writable():
+        watchdog.alive("writer")
+        return bool(can_write.poll(0))
+
+    return out.write, writable, wait_input
 
 
 def identity():
@@ -63,7 +112,7 @@ def identity():
         "firmware": FIRMWARE_VERSION,
         "micropython": tuple(sys.implementation.version[:3]),
         "chip": CHIP_RP2350 if IS_RP2350 else CHIP_RP2040,
-        "reset_cause": machine.reset_cause(),
+        "reset_cause": cause_of(machine.mem32[WATCHDOG_REASON], machine.mem32[NOTE]),
         "boot_id": struct.unpack("<I", os.urandom(4))[0] | 1,
         "uid": struct.unpack("<Q", machine.unique_id())[0],
         "model": sys.implementation._machine,
@@ -173,16 +222,25 @@ def main():
     channels = {port: gpio - 26 for port, gpio in CLAMP_GPIO.items()}
     for gpio in CLAMP_GPIO.values():
         machine.ADC(gpio)  # takes the converter out of reset and the pin off the digital side
-    calibration = Calibration()  # before the ring: what stands behind it would limit how long it can become
+    board_identity, watchdog = identity(), Watchdog(feed_watchdog)
+    # Before the ring: what stands behind it would limit how long it can become.
+    calibration, kept_in_flash = Calibration(), keeper(board_identity["boot_id"])
+    settings = kept_in_flash.load(calibration, CLAMP_GPIO, PULSE_GPIO)
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
-    board = Board(identity(), Settings(), calibration, clock, sampler, inputs, terminals(clock))
-    run(board, sampler)
+    made = terminals(clock)
+    board = Board(board_identity, settings, calibration, clock, sampler, inputs, made, kept_in_flash, watchdog)
+    run(board, sampler, HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff), kept_in_flash)
 
 
-def run(board, sampler):
-    """Until Ctrl-C or a fault; afterwards nothing samples or interrupts any more."""
+def feed_watchdog():
+    """Begins to count anew."""
+    machine.WDT(timeout=WATCHDOG_MS)
+
+
+def run(board, sampler, link, kept_in_flash):
+    """Until Ctrl-C or a fault; afterwards nothing samples or interrupts any more, and the watchdog is off."""
     # What goes wrong inside a timer callback would be printed and forgotten, Ctrl-C too: hand it to the tasks instead.
     caught, stop = [], asyncio.ThreadSafeFlag()
 
@@ -199,19 +257,24 @@ def run(board, sampler):
         raise caught[0]
 
     async def work():
-        await asyncio.gather(raise_what_was_caught(), board.run(HostLink(*console(), time.ticks_ms, time.ticks_diff)))
+        await asyncio.gather(raise_what_was_caught(), board.run(link))
 
+    machine.mem32[NOTE] = RUNNING
+    feed_watchdog()
     timer = machine.Timer(period=POLL_MS, mode=machine.Timer.PERIODIC, callback=on_timer)
     try:
         asyncio.run(work())
     finally:
         micropython.kbd_intr(-1)  # another Ctrl-C now would leave the DMA running; the prompt switches it on again
+        machine.mem32[WATCHDOG_OFF] = 1 << 30
+        machine.mem32[NOTE] = ENDED
         timer.deinit()
         sampler.stop()
         for gpio in list(PULSE_GPIO.values()) + [RADIO_IRQ_GPIO]:
             machine.Pin(gpio).irq(None)
         for name, gpio in LED_GPIO.items():
             machine.Pin(gpio).value(name == "power")
+        kept_in_flash.last(link.kept)
 
 
 def start():
@@ -219,7 +282,8 @@ def start():
     try:
         main()
     except Exception as error:  # Ctrl-C is none, and gives the prompt
-        micropython.kbd_intr(3)
+        micropython.kbd_intr(CTRL_C)
         sys.print_exception(error)
         time.sleep(2)  # for somebody who wants to read it, or to press Ctrl-C
+        machine.mem32[NOTE] = FAULTED
         machine.reset()

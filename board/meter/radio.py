@@ -43,6 +43,7 @@ class Radio:
         self._acks_before = 0  # of chips that were there before
         self._lost_told = 0
         self.sent = self.not_sent = self.resets = 0
+        self.on_round = lambda: None
         self.handlers = {RADIO_SEND.kind: self._take_send, RADIO_LISTEN.kind: self._take_listen}
 
     # --- what the host wants ---
@@ -155,6 +156,7 @@ class Radio:
             elif self._chip and self._chip.lost:
                 self._set_up_again()
             rounds += 1
+            self.on_round()
             await asyncio.sleep_ms(_ROUND_MS)
 
     async def _check(self):
