@@ -1,6 +1,7 @@
 # Builds the sensor board from its parts: the only file that touches machine and rp2. Which pin is which is in pins.py.
 # Ctrl-C ends it and gives the prompt; a reset or power-up starts it again.
 import asyncio
+import gc
 import os
 import select
 import struct
@@ -19,6 +20,7 @@ from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
 from meter.keeper import Keeper
+from meter.kept import Kept, room_for
 from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
@@ -95,7 +97,7 @@ def console(watchdog):
         while len(received) < 64 and any(can_read.ipoll(0)):  # poll() would use up memory for each byte
             keyboard.readinto(one)  # asking for more than one would wait until all of it is there
             received += one
-        if CTRL_C in received:  # while a file was written; the host's lines have none
+        if CTRL_C in bytes(received):  # while a file was written; the host's lines have none
             raise KeyboardInterrupt
         return received
 
@@ -231,7 +233,9 @@ def main():
     inputs = pulse_inputs()
     made = terminals(clock)
     board = Board(board_identity, settings, calibration, clock, sampler, inputs, made, kept_in_flash, watchdog)
-    run(board, sampler, HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff), kept_in_flash)
+    gc.collect()
+    link = HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff, Kept(room_for(gc.mem_free())))
+    run(board, sampler, link, kept_in_flash)
 
 
 def feed_watchdog():

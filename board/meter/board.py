@@ -6,6 +6,7 @@ from shared._compat import const
 from shared.frame import WIRE_VERSION
 from shared.layout import RangeError
 from shared.records import (
+    ACK,
     CALIBRATION,
     CAPTURE,
     CAPTURE_CODES,
@@ -35,9 +36,10 @@ class Board:
 
     terminals: (wanted(settings) -> bool, make() -> terminal) for each other one. It is made when settings first want it, so
     that what nobody uses takes no memory. A terminal has handlers {kind: function(payload)}, apply(settings), coroutine
-    run(send), and report(send), which tells how it fares; send(layout, *values) never waits. t_us comes from the clock that
-    it was made with. It may call on_round at each round of its loop: the watchdog wants to know. keeper: what survives a power
-    cut; None, as without a watchdog: nothing.
+    run(send, keep), and report(send), which tells how it fares. send(layout, *values) never waits, nor does keep(records), for
+    (kind, payload) that belong together and must not get lost. t_us comes from the clock that it was made with. It may call
+    on_round at each round of its loop: the watchdog wants to know. keeper: what survives a power cut; None, as without a
+    watchdog: nothing.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Board:
         sampler.on_window = self._windows_wait.set  # poll() runs from a timer: all it may do is wake a task
         self._capture = None
         self._stalls = 0  # of the converter, as told
+        self._pulses_kept = {}  # by port: count, rejected and storms of the record that was kept last
         self._link = None
         self._keeper = keeper
         self._watchdog = watchdog
@@ -66,6 +69,7 @@ class Board:
             CALIBRATION.kind: self._take_calibration,
             TABLE.kind: self._take_table,
             CAPTURE.kind: self._take_capture,
+            ACK.kind: self._take_ack,
         }
 
     async def run(self, link):
@@ -121,7 +125,7 @@ class Board:
 
     async def _run_terminal(self, terminal):
         try:
-            await terminal.run(self._tell)
+            await terminal.run(self._tell, self._link.keep)
         except Exception as error:  # a task's own would be printed, and forgotten
             self._failures.append(error)
             self._failed.set()
@@ -204,6 +208,11 @@ class Board:
         self._capture = Capture(ports, sets)
         sampler.capture(self._capture)
 
+    def _take_ack(self, payload):
+        boot_id, seq, resume = ACK.unpack(payload)
+        if boot_id == self._identity["boot_id"]:
+            self._link.acknowledge(seq, resume)
+
     async def _report_windows(self):
         while True:
             await self._windows_wait.wait()
@@ -214,10 +223,10 @@ class Board:
                 await self._report_capture(capture)
 
     def _send_windows(self):
-        record = self._sampler.take()
-        while record:
-            self._link.send(*record)
-            record = self._sampler.take()
+        window = self._sampler.take()
+        while window:
+            self._link.keep(window)
+            window = self._sampler.take()
 
     async def _report_capture(self, capture):
         for payload in capture.payloads():
@@ -234,7 +243,7 @@ class Board:
             for port, pulse_input in self._pulse_inputs.items():
                 pulse_input.poll(self._clock)  # every one, used or not: its ticks must not grow old
                 if port in self._settings.pulse_ports:
-                    self._link.send(PULSE.kind, pulse_input.payload(self._clock.now_us()))
+                    self._report_pulses(pulse_input)
             self._look_after_itself()
             rounds += 1
             if rounds % _HEALTH_EVERY == 0:
@@ -248,6 +257,15 @@ class Board:
         if stuck:
             self._warn("watchdog: %s makes no progress, the board will be reset" % stuck)
 
+    def _report_pulses(self, pulse_input):
+        port, totals = pulse_input.port, pulse_input.totals
+        payload = pulse_input.payload(self._clock.now_us())
+        if totals == self._pulses_kept.get(port):
+            self._link.send(PULSE.kind, payload)
+        else:
+            self._link.keep(((PULSE.kind, payload),))
+            self._pulses_kept[port] = totals
+
     def _report_health(self):
         sampler = self._sampler
         gc.collect()
@@ -260,8 +278,8 @@ class Board:
             sampler.ring_samples,
             self._link.records_dropped + sampler.windows_dropped,
             self._link.lines_dropped,
-            0,
-            0,
+            self._link.kept.bytes,
+            self._link.kept.merged,
         )
         sampler.busy_us = sampler.backlog_samples = 0
         if sampler.stalls != self._stalls:

@@ -1,34 +1,38 @@
-# Records to the host and back. A host that does not read costs at most one write time-out of the console, never a
-# sample: the sampling timer goes on meanwhile. What it does not read in time is dropped, oldest first, and counted.
+# Records to the host and back. Kept ones wait in their store until the host has them for good; the others pass: they wait in a
+# short queue, the oldest is dropped and counted. A host that does not read costs at most one write time-out of the console, never
+# a sample: the sampling timer goes on meanwhile.
 import asyncio
 
 from shared._compat import const
 from shared.deframer import LineDeframer
 from shared.frame import seal, to_host
+from shared.records import EARLIER, HELLO
 
-_QUEUE_MAX = const(64)  # records: ten seconds of three clamps and two pulse inputs
+_QUEUE_MAX = const(32)  # passing records
 _PIECE = const(128)  # bytes: most records whole, and half of what the console can hold
 _BLOCKED_MS = const(50)  # a write that took this long has met a host that does not read
 _RETRY_MS = const(20)
-_SEQ_WRAP = const(0xFFFFFFFF)
 
 
 class HostLink:
-    """write(piece) -> bytes taken; writable() -> bool; wait_input: coroutine -> bytes. All handed in."""
+    """write(piece) -> bytes taken; writable() -> bool; wait_input: coroutine -> bytes; kept: Kept. All handed in."""
 
-    def __init__(self, write, writable, wait_input, ticks_ms, ticks_diff):
+    def __init__(self, write, writable, wait_input, ticks_ms, ticks_diff, kept):
         self._write = write
         self._writable = writable
         self._wait_input = wait_input
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
-        self._queue = []
-        self._at = 0  # bytes of the first record that have left
+        self.kept = kept
+        self._queue = []  # frames of passing records
+        self._hellos = 0  # of them, in front
+        self._passed = False  # the last frame was a passing one
+        self._frame = None  # that is on its way out
+        self._at = 0  # bytes of it that have left
         self._waiting = asyncio.Event()
         self._lines = LineDeframer()
-        self._seq = 0
         self._careful = 0  # bytes to write one by one, after the host had stopped reading
-        self.records_dropped = 0
+        self._dropped = 0
 
     @property
     def lines_dropped(self):
@@ -36,34 +40,81 @@ class HostLink:
         return self._lines.dropped
 
     @property
+    def records_dropped(self):
+        """Records since boot for which there was no room."""
+        return self._dropped + self.kept.dropped
+
+    @property
     def waiting(self):
-        """Records queued and not yet gone."""
+        """Passing records queued and not yet on their way."""
         return len(self._queue)
 
     def send(self, kind, payload):
-        """Queue a record; never waits. Not for interrupts or timers: it allocates."""
-        self._queue.append(to_host(seal(kind, self._seq, payload)))
-        self._seq = (self._seq + 1) & _SEQ_WRAP
+        """Queue a passing record; never waits. Not for interrupts or timers: it allocates."""
+        frame = to_host(seal(kind, 0, payload, self.kept.newest))
+        if kind == HELLO.kind:  # the host waits for it: before all others
+            self._queue.insert(self._hellos, frame)
+            self._hellos += 1
+        else:
+            self._queue.append(frame)
         if len(self._queue) > _QUEUE_MAX:
-            self._queue.pop(1 if self._at else 0)  # not the one that is half way out
-            self.records_dropped += 1
+            self._drop()
         self._waiting.set()
 
+    def _drop(self):
+        if self._hellos < len(self._queue):
+            self._queue.pop(self._hellos)
+        else:
+            self._queue.pop(0)
+            self._hellos -= 1
+        self._dropped += 1
+
+    def keep(self, records):
+        """Keep these (kind, payload), which belong together, until the host has stored them. As send()."""
+        self.kept.append(records)
+        self._waiting.set()
+
+    def keep_first(self, payloads):
+        """What an earlier boot has left, as payloads of `earlier`, before any other record."""
+        for payload in payloads:
+            self.keep(((EARLIER.kind, payload),))
+
+    def acknowledge(self, seq, resume):
+        """The host has stored all up to this number; or, to resume, it has got all up to it and wants the rest."""
+        if resume:
+            self.kept.resume(seq)
+            self._waiting.set()
+        else:
+            self.kept.acknowledge(seq)
+
     async def write_forever(self):
-        """Moves queued records to the console while it takes them."""
+        """Moves records to the console while it takes them."""
         while True:
             await self._waiting.wait()
             self._waiting.clear()
-            while self._queue:
+            while self._frame or self._choose():
                 if not self._writable():
                     await asyncio.sleep_ms(_RETRY_MS)
                     continue
                 self._write_piece()
                 await asyncio.sleep_ms(0)
 
+    def _choose(self):
+        # A passing one between two kept ones, so that neither waits for all of the other.
+        record = None
+        if not self._queue or self._passed and not self._hellos:
+            record = self.kept.take()
+        self._passed = not record
+        if record:
+            kind, number, before, payload = record
+            self._frame = to_host(seal(kind, number, payload, before))
+        elif self._queue:
+            self._frame = self._queue.pop(0)
+            self._hellos -= self._hellos > 0
+        return self._frame
+
     def _write_piece(self):
-        record = self._queue[0]
-        piece = memoryview(record)[self._at : self._at + (1 if self._careful else _PIECE)]
+        piece = memoryview(self._frame)[self._at : self._at + (1 if self._careful else _PIECE)]
         began = self._ticks_ms()
         taken = self._write(piece) or 0
         if taken < len(piece) or self._ticks_diff(self._ticks_ms(), began) > _BLOCKED_MS:
@@ -71,8 +122,8 @@ class HostLink:
         elif self._careful:
             self._careful -= 1
         self._at += taken
-        if self._at >= len(record):
-            self._queue.pop(0)
+        if self._at >= len(self._frame):
+            self._frame = None
             self._at = 0
 
     async def read_forever(self, handle):

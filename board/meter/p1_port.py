@@ -86,27 +86,27 @@ class P1Port:
         self._on = settings.p1
         self._request(self._on)
 
-    async def run(self, send):
+    async def run(self, _send, keep):
         """Reads until stopped."""
         while True:
             self.on_round()
             if self._on:
-                self.poll(send)
+                self.poll(keep)
                 await asyncio.sleep_ms(_POLL_MS if self._line.found else _LOOK_MS)
             else:
                 await asyncio.sleep_ms(_OFF_MS)
 
-    def poll(self, send):
-        """Takes what has come, and looks after the line."""
+    def poll(self, keep):
+        """Takes what has come, and looks after the line; a telegram's pieces are kept together."""
         now = self._ticks_ms()
         waiting = self._uart.any()
         if waiting:
             self._heard_ms, self._quiet = now, False
         elif not self._quiet and self._ticks_diff(now, self._heard_ms) > _PAUSE_MS:
             self._quiet = True
-            self._take(self._parser.pause(), send)
+            self._take(self._parser.pause(), keep)
         while waiting > 0:  # what is there, and no more: to ask for more would wait for it
-            self._hear(self._uart.read(min(waiting, _CHUNK)) or b"", send)
+            self._hear(self._uart.read(min(waiting, _CHUNK)) or b"", keep)
             waiting -= _CHUNK
         if not self._line.found:
             self._look()
@@ -144,7 +144,7 @@ class P1Port:
             self._uart.read(min(waiting, _CHUNK))
             waiting -= _CHUNK
 
-    def _hear(self, data, send):
+    def _hear(self, data, keep):
         self._bytes_in += len(data)
         baud = self._line.baud
         data = self._line.hear(data)
@@ -154,22 +154,25 @@ class P1Port:
             data = bytearray(data)
             self._bad_bytes += telegram.even(data)
         if data:
-            self._take(self._parser.push(data), send)
+            self._take(self._parser.push(data), keep)
 
-    def _take(self, done, send):
+    def _take(self, done, keep):
         for one in done:
             self._good_ms = self._ticks_ms()
             if isinstance(one, Telegram):
                 form = P1_CRC_OK if one.crc == OK else P1_NO_CRC
-                self._send(form, min(one.left_out, _U16), one.registers, send)
+                self._keep(form, min(one.left_out, _U16), one.registers, keep)
             else:
-                self._send(P1_FRAME, 0, one.data, send)
+                self._keep(P1_FRAME, 0, one.data, keep)
             self._telegrams += 1
 
-    def _send(self, form, left_out, data, send):
+    def _keep(self, form, left_out, data, keep):
         t_us, number = self._clock.now_us(), self._telegrams & _U32
         pieces = -(-len(data) // P1_PIECE_BYTES)
         data = memoryview(data)
+        records = []
         for piece in range(pieces):
-            send(P1_TELEGRAM, t_us, number, piece, pieces, form, left_out, data[:P1_PIECE_BYTES])
-            data = data[P1_PIECE_BYTES:]
+            part = data[piece * P1_PIECE_BYTES : (piece + 1) * P1_PIECE_BYTES]
+            payload = P1_TELEGRAM.pack(t_us, number, piece, pieces, form, left_out, part)
+            records.append((P1_TELEGRAM.kind, payload))
+        keep(records)

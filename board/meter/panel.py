@@ -42,7 +42,7 @@ class Panel:
     def report(self, send):
         pass
 
-    async def run(self, send):
+    async def run(self, send, _keep):
         while True:
             now = self._ticks_ms()
             self._show(now)

@@ -43,7 +43,12 @@ class PulseInput:
         self.edge_us = edge_us
         self.count += grown
 
+    @property
+    def totals(self):
+        """Count, rejected and storms since boot."""
+        return self.count, self._told[3], self._told[4]
+
     def payload(self, t_us):
         """This input's record."""
-        rejected, storms = self._told[3], self._told[4]
-        return PULSE.pack(self.port, t_us, self.count, self.edge_us, self.interval_us, rejected, storms)
+        count, rejected, storms = self.totals
+        return PULSE.pack(self.port, t_us, count, self.edge_us, self.interval_us, rejected, storms)

@@ -38,7 +38,7 @@ class Radio:
         self._changed = False  # settings have come, or the chip does not answer
         self._queue = []
         self._queued = asyncio.Event()
-        self._send = None
+        self._send = self._keep = None
         self._told_missing = self._told_storm = False
         self._acks_before = 0  # of chips that were there before
         self._lost_told = 0
@@ -87,9 +87,9 @@ class Radio:
 
     # --- tasks ---
 
-    async def run(self, send):
+    async def run(self, send, keep):
         """Until stopped."""
-        self._send = send
+        self._send, self._keep = send, keep
         await asyncio.gather(self._hear(), self._speak(), self._look_after())
 
     async def _hear(self):
@@ -98,7 +98,8 @@ class Radio:
             packet = self._inbox.take()
             while packet:
                 ticks, group, header, rssi_dbm, acked, payload = packet
-                self._send(PACKET, self._clock.at_us(ticks), group, header, rssi_dbm, acked, payload)
+                record = PACKET.pack(self._clock.at_us(ticks), group, header, rssi_dbm, acked, payload)
+                self._keep(((PACKET.kind, record),))
                 packet = self._inbox.take()
 
     async def _speak(self):

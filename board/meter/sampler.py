@@ -26,7 +26,7 @@ class Sampler:
         self.on_window = None
         self._state = bytearray(metering.STATE_BYTES)
         self._table = calibration.table
-        self._records = []
+        self._closed = []  # windows, each a list of its records
         self._totals = {}  # by port or pair: running totals since boot, as last reported
         self._base = {}  # of them, what was counted before the last start
         self._running = False
@@ -36,7 +36,7 @@ class Sampler:
         self.rate_hz = 0
         self.gap_samples = 0  # of each clamp, since boot
         self.stalls = 0  # times since boot that the converter had stopped by itself, and was started anew
-        self.windows_dropped = 0
+        self.windows_dropped = 0  # their records
         self.busy_us = 0
         self.backlog_samples = 0
         self.ring_us = 0  # what the interpreter may pause without a gap
@@ -142,22 +142,23 @@ class Sampler:
     def _close(self):
         t_us = self._start_us + self._ring.us_of(self._sets)
         mask = sum([1 << (port - 1) for port in self.ports])
+        records = []
         for channel, port in enumerate(self.ports):
             payload = bytearray(CLAMP.size)
             struct.pack_into(_CLAMP_HEAD, payload, 0, port, mask, self.rate_hz, t_us, self.gap_samples & 0xFFFFFFFF)
             metering.take(self._state, channel, payload, _CLAMP_HEAD_BYTES)
             self._run_on(port, "<q", payload, _CLAMP_HEAD_BYTES)
-            self._records.append((CLAMP.kind, payload))
+            records.append((CLAMP.kind, payload))
         for pair in self.pairs:
             payload = bytearray(PAIR.size)
             struct.pack_into(_PAIR_HEAD, payload, 0, pair[0], pair[1], t_us)
             channels = self.ports.index(pair[0]) + self.ports.index(pair[1])
             metering.take_pair(self._state, channels - 1, payload, _PAIR_HEAD_BYTES)
             self._run_on(pair, "<qq", payload, _PAIR_HEAD_BYTES)
-            self._records.append((PAIR.kind, payload))
-        while len(self._records) > _PENDING_MAX:
-            self._records.pop(0)
-            self.windows_dropped += 1
+            records.append((PAIR.kind, payload))
+        self._closed.append(records)
+        while sum([len(window) for window in self._closed]) > _PENDING_MAX:
+            self.windows_dropped += len(self._closed.pop(0))
         self.on_window()
 
     def _run_on(self, key, form, payload, at):
@@ -169,8 +170,8 @@ class Sampler:
         self._totals[key] = totals
 
     def take(self):
-        """(kind, payload) of the oldest closed record, or None."""
-        return self._records.pop(0) if self._records else None
+        """[(kind, payload)] of the oldest closed window: its clamps, then its pairs. Or None."""
+        return self._closed.pop(0) if self._closed else None
 
     def capture(self, capture):
         """Fill this Capture with the samples that come in from now on."""

@@ -43,7 +43,7 @@ class SerialPort:
         if self._set[0]:
             send(SERIAL_STATUS, self._clock.now_us(), self._bytes_in, self._bytes_out, self._refused)
 
-    async def run(self, send):
+    async def run(self, send, _keep):
         """Moves bytes both ways for ever."""
         self._send = send
         await asyncio.gather(self._send_pieces(), self._receive())

@@ -71,10 +71,10 @@ class SamplerRig:
     def records(self, name=None):
         """What the sampler has closed since the last call."""
         found = []
-        record = self.sampler.take()
-        while record:
-            found.append(fields_of(*record))
-            record = self.sampler.take()
+        window = self.sampler.take()
+        while window:
+            found += [fields_of(*record) for record in window]
+            window = self.sampler.take()
         return [fields for fields in found if name in (None, fields["name"])]
 
 

@@ -9,12 +9,13 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
+from meter.kept import Kept
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
 from meter.settings import Settings
 from shared.deframer import Deframer
 from shared.frame import seal, to_board
-from shared.records import CALIBRATION, CAPTURE, GREET, PAIR_1_3, RAW, SETTINGS, TABLE
+from shared.records import ACK, CALIBRATION, CAPTURE, GREET, PAIR_1_3, PULSE, RAW, SETTINGS, TABLE
 
 _IDENTITY = {
     "firmware": (0, 1, 0),
@@ -37,12 +38,14 @@ class _Rig:
         self.calibration = Calibration()
         channels = {1: 0, 2: 1, 3: 2}
         self.sampler = Sampler(self.ring, channels, self.calibration, self.clock, ticks.ticks, ticks.diff)
-        inputs = {port: PulseInput(port, index) for port, index in PulseLines(ticks).index.items()}
+        self.lines = PulseLines(ticks)
+        inputs = {port: PulseInput(port, index) for port, index in self.lines.index.items()}
         self.board = Board(_IDENTITY, Settings(rate_hz=1000), self.calibration, self.clock, self.sampler, inputs)
         self.console = Console()
         self.input = []
         self.asked = 0
-        self.link = HostLink(self.console.write, self.console.writable, self.wait_input, ticks.ticks, ticks.diff)
+        console, self.kept = self.console, Kept(16384)
+        self.link = HostLink(console.write, console.writable, self.wait_input, ticks.ticks, ticks.diff, self.kept)
 
     async def wait_input(self):
         while not self.input:
@@ -104,7 +107,7 @@ def test_settings_are_applied_and_answered():
     assert rig.sampler.ports == (1, 3) and rig.sampler.pairs == ((1, 3),)
 
 
-def test_windows_of_the_former_settings_go_out_before_the_hello_of_the_new_ones():
+def test_windows_of_the_former_settings_are_kept_and_say_how_they_were_sampled():
     rig = _Rig()
 
     async def window_and_settings():
@@ -114,8 +117,13 @@ def test_windows_of_the_former_settings_go_out_before_the_hello_of_the_new_ones(
         rig.sampler.poll()  # closes a window, and nobody has taken it yet
         rig.board._handle(SETTINGS.kind, SETTINGS.pack(*settings_values(4000, 0b011, 0b11000, voltage_port=2)))
 
-    names = [fields["name"] for fields in rig.run(50, window_and_settings)]
-    assert names == ["hello", "clamp", "clamp", "clamp", "hello"]
+    records = rig.run(50, window_and_settings)
+    assert [hello["clamp_ports"] for hello in of(records, "hello")] == [7, 3]
+    assert [(clamp["port"], clamp["ports"], clamp["rate_hz"]) for clamp in of(records, "clamp")] == [
+        (1, 7, 1000),
+        (2, 7, 1000),
+        (3, 7, 1000),
+    ]
 
 
 def test_settings_out_of_range_change_nothing_and_say_why():
@@ -315,3 +323,57 @@ def test_ports_that_do_not_report_are_polled_all_the_same():
 def test_each_pulse_port_reports_once_a_second():
     ports = [pulse["port"] for pulse in of(_Rig().run(2200), "pulse")]
     assert ports == [4, 5, 4, 5]
+
+
+def kept_numbers(rig, kind):
+    """(number, port) of the records of this kind that went out, 0 for a passing one."""
+    records = Deframer().push(bytes(rig.console.out))
+    return [(seq, payload[0]) for found, seq, _prev, payload in records if found == kind]
+
+
+def test_a_pulse_record_is_kept_when_its_totals_have_changed_and_passes_when_not():
+    rig = _Rig()
+
+    async def a_pulse_on_port_4():
+        await asyncio.sleep_ms(2100)
+        rig.lines.wait(50000)
+        rig.lines.edge(4, 0)
+        rig.lines.wait(50000)
+        rig.lines.edge(4, 1)
+        rig.lines.wait(50000)
+
+    rig.run(1300, a_pulse_on_port_4)
+    # The first of each port is kept, then those with news.
+    assert kept_numbers(rig, PULSE.kind) == [(1, 4), (2, 5), (0, 4), (0, 5), (3, 4), (0, 5)]
+
+
+def test_acks_are_for_this_boot_alone():
+    rig = _Rig()
+
+    async def windows_and_acks():
+        await rig.sample(2100)
+        waiting.append(rig.kept.bytes)
+        rig.ask(ACK, 4712, 99, 0)
+        await asyncio.sleep_ms(20)
+        waiting.append(rig.kept.bytes)
+        rig.ask(ACK, 4711, 4, 0)  # all of the first window, and a part of the second
+        await asyncio.sleep_ms(20)
+        waiting.append(rig.kept.bytes)
+        rig.ask(ACK, 4711, 99, 0)
+
+    waiting = []
+    records = rig.run(50, windows_and_acks)
+    assert waiting[0] == waiting[1] == 2 * waiting[2] > 0 and not rig.kept.waiting
+    assert len(of(records, "clamp")) == 6 and said(records) == []
+
+
+def test_a_resume_sends_again_what_is_not_acknowledged():
+    rig = _Rig()
+
+    async def windows_and_acks():
+        await rig.sample(2100)
+        rig.ask(ACK, 4711, 2, 0)
+        rig.ask(ACK, 4711, 4, 1)
+
+    rig.run(50, windows_and_acks)
+    assert [number for number, _port in kept_numbers(rig, 2)] == [1, 2, 3, 4, 5, 6, 5, 6]

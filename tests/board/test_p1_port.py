@@ -43,6 +43,7 @@ class _Rig:
             lambda: self.ticks.now // 1000,
             lambda later, earlier: later - earlier,
         )
+        self.entries = 0
         self.port.apply(_Settings(1))
 
     def any(self):
@@ -55,6 +56,10 @@ class _Rig:
     def send(self, layout, *values):
         self.sent.append((layout.kind, layout.unpack(layout.pack(*values))))
 
+    def keep(self, records):
+        self.entries += 1
+        self.sent += [(kind, P1_TELEGRAM.unpack(payload)) for kind, payload in records]
+
     def hear(self, data, quiet_ms=600):
         for at in range(0, len(data), 690):
             self.waiting = data[at : at + 690]
@@ -63,7 +68,7 @@ class _Rig:
 
     def poll(self):
         self.ticks.now += 60000
-        self.port.poll(self.send)
+        self.port.poll(self.keep)
 
     def pass_ms(self, time_ms):
         for _ in range(time_ms // 60 + 1):

@@ -181,7 +181,7 @@ def _looks(pressed, follows):
     rig.panel._button = lambda: looks.append(1) or 1 - pressed
 
     async def bounded():
-        task = asyncio.create_task(rig.panel.run(None))
+        task = asyncio.create_task(rig.panel.run(None, None))
         await asyncio.sleep_ms(410)
         task.cancel()
 

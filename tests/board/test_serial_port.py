@@ -75,7 +75,7 @@ class _Rig:
     def run(self, meanwhile, baud=115200, form=0):
         async def main():
             self.port.apply(Settings(serial_baud=baud, serial_format=form))
-            task = asyncio.create_task(self.port.run(self.send))
+            task = asyncio.create_task(self.port.run(self.send, None))
             await asyncio.sleep_ms(10)
             await meanwhile()
             task.cancel()
