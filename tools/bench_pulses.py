@@ -93,7 +93,7 @@ class _Run:
     def _records(self, layout: Any) -> list[Mapping[str, Any]]:
         names = [field[0] for field in layout.fields]
         payloads = [
-            payload for kind, _, payload in Deframer().push(bytes(self._pico.console.written)) if kind == layout.kind
+            payload for kind, _, _, payload in Deframer().push(bytes(self._pico.console.written)) if kind == layout.kind
         ]
         return [dict(zip(names, layout.unpack(payload), strict=True)) for payload in payloads]
 
