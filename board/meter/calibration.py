@@ -1,5 +1,5 @@
 # What the host knows of this board and keeps for it: the converter's linearity table, the noise of each clamp, the phase of
-# each pair. The board starts without, as an ideal converter, and gets it after its hello.
+# each pair. A fresh board starts without, as an ideal converter, and gets it after its hello.
 from array import array
 from binascii import crc32
 
