@@ -136,6 +136,7 @@ class Keeper:
     def _save_counters(self, kept):
         if kept.acknowledged >= kept.newest:
             return
+        self._counters_due_s = self._second + _COUNTERS_EVERY_S  # also where nothing is new: latest() looks through all
         own = [EARLIER.pack(self._boot_id, kind, payload) for kind, payload in kept.latest()]
         payloads, gone = bounded(self._earlier + own)
         if gone:
