@@ -1,7 +1,6 @@
 # Builds the sensor board from its parts: the only file that touches machine and rp2. Which pin is which is in pins.py.
 # Ctrl-C ends it and gives the prompt; a reset or power-up starts it again.
 import asyncio
-import gc
 import os
 import select
 import struct
@@ -20,7 +19,7 @@ from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
 from meter.keeper import Keeper
-from meter.kept import Kept, room_for
+from meter.kept import Kept, room_now
 from meter.panel import Panel
 from meter.pulses import PulseInput
 from meter.sampler import Sampler
@@ -233,8 +232,7 @@ def main():
     inputs = pulse_inputs()
     made = terminals(clock)
     board = Board(board_identity, settings, calibration, clock, sampler, inputs, made, kept_in_flash, watchdog)
-    gc.collect()
-    link = HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff, Kept(room_for(gc.mem_free())))
+    link = HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff, Kept(room_now()))
     run(board, sampler, link, kept_in_flash)
 
 

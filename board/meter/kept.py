@@ -7,6 +7,7 @@
 # When it is full, a sweep from the oldest to the newest puts neighbours of the same key together, as long as an entry has no more
 # of the original ones in it than the grain says; each sweep doubles the grain. So all that waits has about the same detail, and
 # the time that it covers doubles with each sweep.
+import gc
 import struct
 
 from shared._compat import const
@@ -32,6 +33,12 @@ _FEW = const(8)  # with no more than this part of the room in use, the next swee
 def room_for(free_bytes):
     """Bytes for kept records when so much memory is free."""
     return min(max(free_bytes // _SHARE, _LEAST_BYTES), _MOST_BYTES)
+
+
+def room_now():
+    """The same, of the memory that is free now."""
+    gc.collect()
+    return room_for(gc.mem_free())
 
 
 def key_of(records):

@@ -137,6 +137,26 @@ def test_a_host_that_does_not_read_never_stalls_sampling(make_board) -> None:
     assert board.deframer.dropped <= 1
 
 
+def test_a_host_that_was_away_gets_everything_that_was_measured_meanwhile(make_board) -> None:
+    board = make_board(QUIET + "[[pulse]]\nport = 4\nrate_hz = 2.0\nwidth_ms = 30.0\n")
+    board.run(4.0)
+    board.acknowledging = False
+    board.run(3.0)  # it reads, and stores nothing
+    taken = len(board.kept)
+    board.pico.console.reading = False
+    board.pico.run_for(6.0)
+    board.pico.console.reading = True
+    board.acknowledging = True
+    board.wait(lambda: len(board.kept) > taken + 25, "what was kept")
+    board.run(1.0)
+    assert board.kept == list(range(1, len(board.kept) + 1))
+    windows = board.of("clamp", 1)
+    assert all(b["t_us"] - a["t_us"] == b["samples"] * 50 for a, b in pairwise(windows))
+    counts = [pulse["count"] for pulse in board.of("pulse", 4)]
+    assert counts == sorted(counts) and counts[-1] >= 20
+    assert windows[-1]["gap_samples"] == 0
+
+
 def test_nobody_on_the_line_and_then_somebody(make_board) -> None:
     board = make_board(QUIET)
     board.pico.console.connected = False
