@@ -76,7 +76,7 @@ class Kept:
         self._found = self._refused = (
             False  # whether this sweep has put some together, or left some apart for the grain alone
         )
-        self._acknowledged = 0  # number
+        self.acknowledged = 0  # number: all up to it are stored for good
         self.newest = 0  # number
         self.merged = 0  # records that went into a later one
         self.dropped = 0  # records
@@ -156,7 +156,7 @@ class Kept:
             if first + count - 1 > seq:
                 break
             at += size
-        self._acknowledged = max(self._acknowledged, seq)
+        self.acknowledged = max(self.acknowledged, seq)
         self._sent = max(self._sent, seq)
         self._cut(at)
         if _FEW * self.bytes <= len(self._data):
@@ -178,7 +178,7 @@ class Kept:
             for _ in range(count if key >> _SORT <= _PULSE else 0):
                 kind, length = struct.unpack_from(_RECORD, self._data, at)
                 at += _RECORD_BYTES
-                if number > self._acknowledged:
+                if number > self.acknowledged:
                     # A pulse or clamp record begins with its port, a pair with two.
                     places[kind << 16 | self._data[at] << 8 | (self._data[at + 1] if kind == PAIR.kind else 0)] = at
                 number += 1
