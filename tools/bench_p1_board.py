@@ -33,6 +33,7 @@ interval_s = {interval_s}
 # a telegram, with what is garbage before its end: more is never needed.
 PROGRAM = """
 import gc, time
+from meter.kept import Kept
 from meter.p1_port import P1Port
 from shared.frame import seal, to_host
 class Uart:
@@ -47,19 +48,23 @@ class Clock:
         return time.ticks_us()
 class Settings:
     p1 = 1
-uart, queue = Uart(), []
-def send(layout, *values):
-    queue.append(to_host(seal(layout.kind, 0, layout.pack(*values))))
+uart, queue, store = Uart(), [], Kept(16384)
+def keep(records):
+    store.append(records)
+    for _ in records:
+        kind, number, before, payload = store.take()
+        queue.append(to_host(seal(kind, number, payload, before)))
 ignore = lambda *values: 0
 port = P1Port(uart, ignore, ignore, ignore, Clock(), time.ticks_ms, time.ticks_diff)
 port.apply(Settings)
 def once(data):
     uart.data, uart.at = data, 0
     queue.clear()
+    store.acknowledge(store.newest)
     gc.collect()
     used, began = gc.mem_alloc(), time.ticks_us()
     while uart.any():
-        port.poll(send)
+        port.poll(keep)
     return time.ticks_diff(time.ticks_us(), began), gc.mem_alloc() - used
 """
 

@@ -184,7 +184,7 @@ def tell_board(bench: str, pico: EmulatedPico, busy_before: int, seconds: float,
     healths = [HEALTH.unpack(payload) for kind, _, _, payload in records if kind == HEALTH.kind][1:]
     clamps = [CLAMP.unpack(payload) for kind, _, _, payload in records if kind == CLAMP.kind]
     share = 100 * (pico.busy_cycles - busy_before) / (seconds * CORE_HZ)
-    gaps = max(clamp[2] for clamp in clamps)
+    gaps = max(clamp[4] for clamp in clamps)
     judge(bench, Figure(metric="core_share", value=share, unit="%", limit=MOST_CORE_SHARE[bench]))
     tell(bench, "fold_share", 100 * sum(health[3] for health in healths) / (len(healths) * 10e6), "%")
     tell(bench, "heap_free", min(health[1] for health in healths), "bytes")
@@ -251,6 +251,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "fuzz": bench_fuzz,
     "drain": bench_backlog,
     "ledger": bench_ledger_file,
+    "reliability": bench_lost,
 }
 
 

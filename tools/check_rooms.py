@@ -16,7 +16,7 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
     "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython"} | NATIVE,
-    "": {"meter", "shared", "pins", "pulses"}
+    "": {"meter", "shared", "pins", "pulses", "wiring"}
     | MICROPYTHON
     | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }
@@ -76,7 +76,7 @@ def board_faults() -> Iterator[str]:
         for line, name in imports(path, (room,)):
             top = name.split(".")[0]
             if top != room and top not in BOARD_ROOMS[room]:
-                yield f"{path.relative_to(ROOT)}:{line}: board/{room or 'main.py'} may not import {name}"
+                yield f"{path.relative_to(ROOT)}:{line}: board/{room or 'wiring.py'} may not import {name}"
 
 
 def layer_of(module: str) -> int | None:

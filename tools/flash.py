@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MPREMOTE = Path(sys.executable).with_name("mpremote")
 NATIVE_MODULES = ("metering", "pulses", "telegram")
 OUR_FOLDERS = ("shared", "meter")  # on the board these hold nothing but ours: what is not in the plan goes
+AS_TEXT = ("/boot.py", "/main.py", "/pins.py")  # the first two run by name, the last is there to be edited on the board
 LOOKED_INTO = (*OUR_FOLDERS, "lib")
 OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file system, and .mpy 6.3
 ARCHITECTURES = {4: "armv6m", 7: "armv7emsp"}  # sys.implementation._mpy >> 10; MicroPython's py/persistentcode.h
@@ -195,16 +196,15 @@ def judge(answer: dict) -> BoardState:
 def sources() -> dict[str, Path]:
     """Path on the board -> source file, main.py last: a board whose copying was cut never starts half a firmware."""
     board = ROOT / "board"
-    found = {"/boot.py": board / "boot.py", "/pins.py": board / "pins.py"}
+    found = {f"/{name}.py": board / f"{name}.py" for name in ("boot", "pins", "wiring")}
     for folder in OUR_FOLDERS:
         found |= {f"/{folder}/{path.name}": path for path in sorted((board / folder).glob("*.py"))}
     return found | {"/main.py": board / "main.py"}
 
 
 def compiled(path: str, source: Path, build: Path, architecture: str) -> tuple[str, Path]:
-    """Path and file after mpy-cross, machine code where the source asks for it (viper). What runs by name (boot, main) or is
-    meant to be edited (pins) stays text."""
-    if "/" not in path.lstrip("/"):
+    """Path and file after mpy-cross, machine code where the source asks for it (viper)."""
+    if path in AS_TEXT:
         return path, source
     target = build / f"{path.lstrip('/').removesuffix('.py')}.mpy"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -245,7 +245,7 @@ def differing(files: dict[str, Path], on_board: dict[str, tuple[int, str]]) -> d
 
 def leftovers(files: dict[str, Path], on_board: dict[str, tuple[int, str]]) -> list[str]:
     """Files in our folders on the board that the firmware no longer has."""
-    ours = tuple(f"/{folder}/" for folder in OUR_FOLDERS)
+    ours = (*(f"/{folder}/" for folder in OUR_FOLDERS), "/wiring.")
     return sorted(path for path in on_board if path.startswith(ours) and path not in files)
 
 

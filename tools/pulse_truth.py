@@ -14,7 +14,7 @@ from house.pulses import pulse_times
 from house.wiring import PULSE_GPIO
 
 REGISTERS: Final = struct.pack("<4I", 0x40054028, 0xD0000004, 0x400140F0, 0x40014100)
-"""What the native module's state begins with: board/main.py, PULSE_REGISTERS of an RP2040."""
+"""What the native module's state begins with: board/wiring.py, PULSE_REGISTERS of an RP2040."""
 
 PORTS: Final = (2, 3, 4, 5)
 BESIDE: Final = '[[clamp]]\nport = 1\ncurrent_a = 20.0\n[p1]\ndialect = "dsmr5"\n'

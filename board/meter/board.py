@@ -22,7 +22,7 @@ from shared.records import (
 )
 
 from .capture import Capture, fits
-from .settings import ports_of, settings_from
+from .settings import Settings, ports_of, settings_from
 
 _HEALTH_EVERY = const(10)  # rounds of a second
 _RING_US = const(195000)  # a little less than 200 ms: whole sets only
@@ -37,10 +37,14 @@ class Board:
     terminals: (wanted(settings) -> bool, make() -> terminal) for each other one. It is made when settings first want it, so
     that what nobody uses takes no memory. A terminal has handlers {kind: function(payload)}, apply(settings), coroutine
     run(send, keep), and report(send), which tells how it fares. send(layout, *values) never waits, nor does keep(records), for
-    (kind, payload) that belong together and must not get lost. t_us comes from the clock that it was made with.
+    (kind, payload) that belong together and must not get lost. t_us comes from the clock that it was made with. It may call
+    on_round at each round of its loop: the watchdog wants to know. keeper: what survives a power cut; None, as without a
+    watchdog: nothing.
     """
 
-    def __init__(self, identity, settings, calibration, clock, sampler, pulse_inputs, terminals=()):
+    def __init__(
+        self, identity, settings, calibration, clock, sampler, pulse_inputs, terminals=(), keeper=None, watchdog=None
+    ):
         self._identity = identity
         self._settings = settings
         self._calibration = calibration
@@ -53,6 +57,8 @@ class Board:
         self._stalls = 0  # of the converter, as told
         self._pulses_kept = {}  # by port: count, rejected and storms of the record that was kept last
         self._link = None
+        self._keeper = keeper
+        self._watchdog = watchdog
         self._waiting = list(terminals)  # not yet wanted
         self._terminals = []
         self._failures = []
@@ -70,8 +76,11 @@ class Board:
         """Sample, count and report until stopped."""
         gc.threshold(_COLLECT_EVERY_BYTES)
         self._link = link
-        self._apply()
+        said = self._keeper.begin(link) if self._keeper else ()
+        self._begin()
         self._send_hello()
+        for text in said:
+            self._warn(text)
         await asyncio.gather(
             link.write_forever(),
             link.read_forever(self._handle),
@@ -79,6 +88,13 @@ class Board:
             self._report_each_second(),
             self._raise_failures(),
         )
+
+    def _begin(self):
+        try:
+            self._apply()
+        except MemoryError:  # settings out of flash must not keep the board from running
+            self._settings = Settings()
+            self._apply()
 
     def _apply(self):
         settings = self._settings
@@ -88,12 +104,24 @@ class Board:
             terminal = one[1]()
             self._terminals.append(terminal)
             self._handlers.update(terminal.handlers)
+            name = type(terminal).__name__
+            terminal.on_round = lambda name=name: self._alive(name)
             asyncio.create_task(self._run_terminal(terminal))
         self._sampler.start(settings.clamp_ports, settings.rate_hz, settings.voltage_port, settings.pairs)
         for port, pulse_input in self._pulse_inputs.items():
             pulse_input.apply(settings.width_us(port), settings.gap_us(port))
         for terminal in self._terminals:
             terminal.apply(settings)
+        self._alive("windows")
+        if self._watchdog and not self._sampler.ports:
+            self._watchdog.rest("windows")
+
+    def _alive(self, task):
+        if self._watchdog:
+            self._watchdog.alive(task)
+
+    def _warn(self, text):
+        self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
 
     async def _run_terminal(self, terminal):
         try:
@@ -137,7 +165,7 @@ class Board:
         try:
             handler(payload)
         except (RangeError, MemoryError) as error:
-            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), "refused: %s" % error))
+            self._warn("refused: %s" % error)
 
     def _take_settings(self, payload):
         wanted = settings_from(payload, self._sampler.inputs, self._pulse_inputs)
@@ -150,7 +178,7 @@ class Board:
             raise RangeError("settings.rate_hz: no memory for a ring")
         if self._sampler.ports and self._sampler.ring_us < _RING_US:
             text = "ring: memory has room for %d ms only" % (self._sampler.ring_us // 1000)
-            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
+            self._warn(text)
         self._send_hello()
 
     def _apply_again(self):
@@ -188,6 +216,7 @@ class Board:
     async def _report_windows(self):
         while True:
             await self._windows_wait.wait()
+            self._alive("windows")
             self._send_windows()
             if self._capture and self._capture.done:
                 capture, self._capture = self._capture, None
@@ -203,6 +232,7 @@ class Board:
         for payload in capture.payloads():
             while self._link.waiting > _RAW_WAITING:
                 await asyncio.sleep_ms(5)
+                self._alive("windows")
                 self._send_windows()
             self._link.send(RAW.kind, payload)
 
@@ -214,9 +244,18 @@ class Board:
                 pulse_input.poll(self._clock)  # every one, used or not: its ticks must not grow old
                 if port in self._settings.pulse_ports:
                     self._report_pulses(pulse_input)
+            self._look_after_itself()
             rounds += 1
             if rounds % _HEALTH_EVERY == 0:
                 self._report_health()
+
+    def _look_after_itself(self):
+        if self._keeper:
+            for text in self._keeper.look(self._settings, self._calibration, self._link.kept):
+                self._warn(text)
+        stuck = self._watchdog and self._watchdog.look()
+        if stuck:
+            self._warn("watchdog: %s makes no progress, the board will be reset" % stuck)
 
     def _report_pulses(self, pulse_input):
         port, totals = pulse_input.port, pulse_input.totals
@@ -245,7 +284,7 @@ class Board:
         sampler.busy_us = sampler.backlog_samples = 0
         if sampler.stalls != self._stalls:
             text = "converter: stopped by itself and was started anew, %d times since boot" % sampler.stalls
-            self._link.send(LOG.kind, LOG.pack(LOG_WARNING, self._clock.now_us(), text))
+            self._warn(text)
             self._stalls = sampler.stalls
         self._link.send(HEALTH.kind, payload)
         for terminal in self._terminals:

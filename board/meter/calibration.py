@@ -1,5 +1,5 @@
 # What the host knows of this board and keeps for it: the converter's linearity table, the noise of each clamp, the phase of
-# each pair. The board starts without, as an ideal converter, and gets it after its hello.
+# each pair. A fresh board starts without, as an ideal converter, and gets it after its hello.
 from array import array
 from binascii import crc32
 
@@ -33,6 +33,18 @@ class Calibration:
         self.floor_q20 = values[:3]
         self.compensation = tuple([values[at : at + 2] for at in (3, 5, 7)])
         self.crc = crc32(payload)
+
+    @property
+    def values(self):
+        """Those of the calibration record that is in force."""
+        return self.floor_q20 + tuple([value for pair in self.compensation for value in pair])
+
+    def put_table(self, data):
+        """A whole table, as bytes of one that was in force before; RangeError: it is none."""
+        table = array("h", data)
+        if len(table) != _CODES or not all([-_MOST <= value <= _MOST for value in table]):
+            raise RangeError("table: not %d values within %d" % (_CODES, _MOST))
+        self.table, self.table_crc = table, crc32(table)
 
     def take_table(self, payload):
         """A piece of a table, pieces in order; True when it was the last and the table is in force. RangeError: not usable."""

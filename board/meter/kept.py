@@ -7,6 +7,7 @@
 # When it is full, a sweep from the oldest to the newest puts neighbours of the same key together, as long as an entry has no more
 # of the original ones in it than the grain says; each sweep doubles the grain. So all that waits has about the same detail, and
 # the time that it covers doubles with each sweep.
+import gc
 import struct
 
 from shared._compat import const
@@ -32,6 +33,12 @@ _FEW = const(8)  # with no more than this part of the room in use, the next swee
 def room_for(free_bytes):
     """Bytes for kept records when so much memory is free."""
     return min(max(free_bytes // _SHARE, _LEAST_BYTES), _MOST_BYTES)
+
+
+def room_now():
+    """The same, of the memory that is free now."""
+    gc.collect()
+    return room_for(gc.mem_free())
 
 
 def key_of(records):
@@ -69,7 +76,7 @@ class Kept:
         self._found = self._refused = (
             False  # whether this sweep has put some together, or left some apart for the grain alone
         )
-        self._acknowledged = 0  # number
+        self.acknowledged = 0  # number: all up to it are stored for good
         self.newest = 0  # number
         self.merged = 0  # records that went into a later one
         self.dropped = 0  # records
@@ -149,7 +156,7 @@ class Kept:
             if first + count - 1 > seq:
                 break
             at += size
-        self._acknowledged = max(self._acknowledged, seq)
+        self.acknowledged = max(self.acknowledged, seq)
         self._sent = max(self._sent, seq)
         self._cut(at)
         if _FEW * self.bytes <= len(self._data):
@@ -171,7 +178,7 @@ class Kept:
             for _ in range(count if key >> _SORT <= _PULSE else 0):
                 kind, length = struct.unpack_from(_RECORD, self._data, at)
                 at += _RECORD_BYTES
-                if number > self._acknowledged:
+                if number > self.acknowledged:
                     # A pulse or clamp record begins with its port, a pair with two.
                     places[kind << 16 | self._data[at] << 8 | (self._data[at + 1] if kind == PAIR.kind else 0)] = at
                 number += 1

@@ -71,6 +71,7 @@ class P1Port:
         self._ticks_ms = ticks_ms
         self._ticks_diff = ticks_diff
         self._parser = Parser(max_frame=_FRAME_BYTES, body=PackedBody())
+        self.on_round = lambda: None
         self._on = 0
         self._heard_ms = self._good_ms = ticks_ms()  # the last byte, the last good telegram
         self._quiet = True
@@ -88,6 +89,7 @@ class P1Port:
     async def run(self, _send, keep):
         """Reads until stopped."""
         while True:
+            self.on_round()
             if self._on:
                 self.poll(keep)
                 await asyncio.sleep_ms(_POLL_MS if self._line.found else _LOOK_MS)

@@ -1,5 +1,5 @@
 # Five LEDs and a button, as the original's manual has them. The bridge says what wifi, ethernet and globe show; power is lit by
-# main.py and stays. One task looks at everything, often enough for a finger, and for an S0 pulse of 30 ms where a LED follows one.
+# wiring.py and stays. One task looks at everything, often enough for a finger, and for an S0 pulse of 30 ms that a LED follows.
 import asyncio
 
 from shared._compat import const
@@ -19,6 +19,7 @@ class Panel:
     """leds: {name: function(on)}; button() is 0 while it is pressed; level_of(port): what a pulse input is at."""
 
     def __init__(self, leds, button, level_of, ticks_ms, ticks_diff, clock):
+        self.on_round = lambda: None
         self.handlers = {PANEL.kind: self._take}
         self._leds = [leds[name] for name in _OF_BRIDGE]
         self._heartbeat = leds["heartbeat"]
@@ -46,6 +47,7 @@ class Panel:
             now = self._ticks_ms()
             self._show(now)
             self._watch_button(now, send)
+            self.on_round()
             await asyncio.sleep_ms(_STEP_MS if self._follows or not self._level else _REST_MS)
 
     def _take(self, payload):

@@ -21,7 +21,7 @@ _AGAIN_ROUNDS = const(200)  # 10 s: whether there is one now
 
 
 class Radio:
-    """pins: exchange, select, irq_level, irq and reset, as main.py makes them; random(n) -> bytes; ticks in us."""
+    """pins: exchange, select, irq_level, irq and reset, as wiring.py makes them; random(n) -> bytes; ticks in us."""
 
     def __init__(self, pins, clock, random, ticks_us, ticks_diff):
         self._pins = pins
@@ -43,6 +43,7 @@ class Radio:
         self._acks_before = 0  # of chips that were there before
         self._lost_told = 0
         self.sent = self.not_sent = self.resets = 0
+        self.on_round = lambda: None
         self.handlers = {RADIO_SEND.kind: self._take_send, RADIO_LISTEN.kind: self._take_listen}
 
     # --- what the host wants ---
@@ -156,6 +157,7 @@ class Radio:
             elif self._chip and self._chip.lost:
                 self._set_up_again()
             rounds += 1
+            self.on_round()
             await asyncio.sleep_ms(_ROUND_MS)
 
     async def _check(self):

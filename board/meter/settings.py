@@ -1,5 +1,5 @@
-# What the host may change while the board runs. The board starts with these and keeps none over a restart: the host
-# sends its own at each hello.
+# What the host may change while the board runs. A fresh board starts with these; later with what was in force before. The host
+# compares them at each hello.
 from shared._compat import const
 from shared.layout import RangeError
 from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS, SETTINGS, SETTINGS_FIELDS

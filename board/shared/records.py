@@ -62,7 +62,7 @@ HELLO = Layout(
         ("micropython_minor", "B", 0, U8),
         ("micropython_patch", "B", 0, U8),
         ("chip", "B", 0, U8),  # CHIP_*; 0: something else
-        ("reset_cause", "B", 0, U8),  # machine.reset_cause(): 1 power on, 3 watchdog or reset by program
+        ("reset_cause", "B", 0, U8),  # 1 power on, 3 watchdog, 4 reset by a program, 5 a fault
         ("boot_id", "I", 1, U32),  # random; another one means that the board's counters began at zero again
         ("uid", "Q", 0, U64),  # the chip's unique id
     )

@@ -107,6 +107,7 @@ class Bridge:
             cursor=ledger.cursors.get(_MQTT, ledger.last_id),
             login=login,
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
+            own=lambda: [*self._intake.bank.series, *list(told.sensors)],
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()

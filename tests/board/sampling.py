@@ -7,7 +7,7 @@ from meter.sampler import Sampler
 from meter.settings import Settings
 from shared.records import SETTINGS_FIELDS, TO_HOST
 
-POLL_MS = 16  # as main.py does
+POLL_MS = 16  # as wiring.py does
 
 
 def wave(index, channel):

@@ -43,7 +43,7 @@ class _Rig:
             lambda: self.ticks.now // 1000,
             lambda later, earlier: later - earlier,
         )
-        self.entries = 0
+        self.entries = 0  # what was kept together
         self.port.apply(_Settings(1))
 
     def any(self):
@@ -118,7 +118,7 @@ def test_every_vector_goes_out_as_the_reference_reads_it():
 def test_a_frame_goes_out_as_it_came():
     rig, data = _Rig(), _vector("luxembourg.bin")
     rig.hear(data)
-    assert rig.telegrams() == [(P1_FRAME, 0, data)] and len(rig.sent) == 2
+    assert rig.telegrams() == [(P1_FRAME, 0, data)] and (len(rig.sent), rig.entries) == (2, 1)
     assert isinstance(Parser().push(rig.telegrams()[0][2])[0], Frame)
 
 

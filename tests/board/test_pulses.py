@@ -8,7 +8,7 @@ from meter.pulses import PulseInput
 from shared.records import PULSE
 
 _STORM_EDGES = 64  # as pulses.h
-_POLL_US = 16000  # as main.py
+_POLL_US = 16000  # as wiring.py
 
 
 class _Line:

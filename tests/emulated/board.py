@@ -15,7 +15,7 @@ from fluksometer.domain.readings import BoardSettings
 from fluksometer.shared import terminal_records
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
-from fluksometer.shared.records import CALIBRATION, CAPTURE, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
+from fluksometer.shared.records import ACK, CALIBRATION, CAPTURE, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
 from house.housefile import House
 from house.pico import EmulatedPico
 
@@ -24,14 +24,18 @@ LAYOUTS = TO_HOST | terminal_records.TO_HOST
 
 class FirmwareBoard:
     """Runs unpaced. ``records`` grows by (name, {field: value}) of each record; ``text`` by what stood between frames.
-    ``on_bytes`` gets all that the board wrote in each stretch that ran, also nothing."""
+    ``on_bytes`` gets all that the board wrote in each stretch that ran, also nothing. Kept records are taken in their order and
+    acknowledged after each stretch, as docs/wire.md says, while ``acknowledging``; ``kept`` has their numbers."""
 
     def __init__(self, image: Path, house: House, flash: Path) -> None:
         self.house = house
         self.pico = EmulatedPico(image, house, flash=flash)
         self.deframer = Deframer()
         self.records: list[tuple[str, dict[str, Any]]] = []
-        self.sequence: list[int] = []
+        self.kept: list[int] = []  # of this boot
+        self.acknowledging = True
+        self._last = 0  # kept number
+        self._boot_id = 0
         self.text: list[bytes] = []
         self.on_bytes: Callable[[bytes], None] = lambda data: None
         self._sent = 0
@@ -41,11 +45,23 @@ class FirmwareBoard:
         self.pico.run_for(seconds)
         written = bytes(self.pico.console.written)
         self.pico.console.written.clear()
-        for kind, seq, _prev, payload in self.deframer.push(written):
+        last, missing = self._last, False
+        for kind, seq, prev, payload in self.deframer.push(written):
+            if seq and not prev <= last < seq:
+                missing = missing or prev > last
+                continue
+            last = seq or last
             layout = LAYOUTS[kind]
             names = [field[0] for field in layout.fields] + ([layout.tail] if layout.tail else [])
-            self.records.append((layout.name, dict(zip(names, layout.unpack(payload), strict=True))))
-            self.sequence.append(seq)
+            fields = dict(zip(names, layout.unpack(payload), strict=True))
+            self.records.append((layout.name, fields))
+            if seq:
+                self.kept.append(seq)
+            elif layout.name == "hello" and fields["boot_id"] != self._boot_id:
+                self._boot_id, last, missing, self.kept = fields["boot_id"], 0, True, []
+        if self.acknowledging and (missing or last > self._last):
+            self.send(ACK.kind, ACK.pack(self._boot_id, last, missing))
+        self._last = last
         self.text += self.deframer.take_text()
         self.on_bytes(written)
 
@@ -53,6 +69,10 @@ class FirmwareBoard:
         """A record to the board."""
         self.pico.console.send(to_board(seal(kind, self._sent, payload)))
         self._sent += 1
+
+    def nothing_missing(self) -> bool:
+        """Whether all that came was whole, and of the kept records each one came by itself."""
+        return self.deframer.dropped == 0 and self.kept == list(range(1, len(self.kept) + 1))
 
     def wait(self, done: Callable[[], Any], what: str, timeout_s: float = 5.0) -> None:
         """Runs until the board has done it; fails with what it logged."""

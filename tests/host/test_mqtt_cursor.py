@@ -242,3 +242,21 @@ def test_what_was_appended_before_the_stop_is_delivered(mosquitto):
     sink.wake()
     sink.stop()
     assert sink.cursor == 500
+
+
+def test_what_was_published_before_the_bridge_died_is_not_published_once_more(mosquitto, start):
+    """It died between publishing and storing: the same points come out of the board's records again, under the same ids."""
+    outbox = Outbox()
+    outbox.append(points(1, 30))
+    first = start(mosquitto.port, outbox)
+    wait_until(lambda: first.cursor == 30, "all acknowledged")
+    first.stop()
+    listener = Subscriber(mosquitto.port)
+    wait_until(lambda: listener.count == 3, "what the broker has kept: 28, 29 and 30")
+    outbox = Outbox()
+    outbox.append(points(25, 36))
+    sink = start(mosquitto.port, outbox, own=lambda: [f"{one:032x}" for one in range(3)])
+    wait_until(lambda: sink.cursor == 12, "all seen to")
+    wait_until(lambda: listener.count >= 9, "the new ones")
+    listener.close()
+    assert listener.heard == by_topic(28, 36)

@@ -49,7 +49,7 @@ class LinuxBoard:
         environment = os.environ | {"MICROPYPATH": PATHS}
         with other, (self.folder / "board.errors").open("ab") as errors:
             self._process = subprocess.Popen(
-                list(map(str, command)), stdin=other, stdout=other, stderr=errors, env=environment
+                list(map(str, command)), stdin=other.fileno(), stdout=other.fileno(), stderr=errors, env=environment
             )
         self.cable.connect(self._end)
 

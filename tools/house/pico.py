@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any, Final, Protocol
 
 from rp2040py.boards import BoardSpec, FlashLayout
@@ -17,6 +18,7 @@ from house import mends
 from house.burst import BurstConverter
 from house.console import MemoryConsole
 from house.converter import HouseSource
+from house.flash_times import FlashTimes
 from house.flashfile import FS_BLOCK_BYTES, FS_BLOCKS, FS_START, FlashFile
 from house.housefile import House
 from house.p1_meter import Meter, P1Port
@@ -81,6 +83,7 @@ class _Device(BaseDevice):
 
     def _enter_reset(self, cause: ResetCause) -> None:
         self.before_reset()
+        mends.stop_watchdog(self.mcu)
         with self.idle_pio.listed():
             super()._enter_reset(cause)
 
@@ -121,8 +124,9 @@ class EmulatedPico:
         self._attach_house(house, exact)
         self.usb = mends.UsbHost(self.mcu, self._device.cdc, self.console)
         self._flash = FlashFile(flash, self.mcu) if flash is not None else None
-        if self._flash is not None:
-            mends.watch_flash(self.mcu, self._flash.changed)
+        self.flash = FlashTimes(self.mcu, self._flash.changed if self._flash is not None else lambda: None)
+        self.powered = True
+        self._chance = Random(house.converter.seed)
         self.asleep = False
         """The chip slept through most of the last slice: it has started up and waits for something to do."""
         self._slice_over = False
@@ -210,6 +214,9 @@ class EmulatedPico:
         self._slice_alarm.schedule(length_ns)
         busy = self.busy_cycles
         while not self._slice_over:
+            if not self.powered:
+                self.mcu.clock.tick(self.mcu.clock.nanos_to_next_alarm)
+                continue
             self._simulator.stopped = False
             execute_batch(self._simulator, CLOCK_BATCH)
         self.asleep = self.busy_cycles - busy < length_ns / 1e9 * CORE_HZ / 2
@@ -228,11 +235,23 @@ class EmulatedPico:
         """Taps the RUN pin: the chip starts anew, memory (not flash) keeps its content as on the chip."""
         self._device.hard_reset(cause=ResetCause.RUN_PIN)
 
-    def power_cycle(self) -> None:
-        """Power off and on: as press_reset, and memory is lost."""
+    def power_cut(self) -> None:
+        """The power goes, now: the board is gone from the bus, its memory lost, a flash command under way is done in part. Time
+        and the house go on."""
+        self.flash.cut(self._chance)
+        self.powered = False
         self._device.hard_reset(cause=ResetCause.POWER_ON)
-        self.mcu.sram[:] = bytes(len(self.mcu.sram))
+        self.mcu.sram[:] = self._chance.randbytes(len(self.mcu.sram))
+
+    def power_on(self) -> None:
+        """The power comes back."""
+        self.powered = True
         self.radio.power_on()
+
+    def power_cycle(self) -> None:
+        """Power off and on at once."""
+        self.power_cut()
+        self.power_on()
 
     def close(self) -> None:
         """Saves the file system and gives back the console."""

@@ -5,13 +5,14 @@ session: nothing is sent again but what this module reads again behind its curso
 """
 
 import contextlib
+import json
 import random
 import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,8 @@ _GOODBYE_S = 1.0  # for what is not sent or acknowledged yet when the bridge end
 IN_FLIGHT: Final = 2000  # sent and not acknowledged, at most: docs/figures.md
 _BURST = 250  # points sent before the acknowledgements are read again
 _BLOCK = 1000  # points read at once
+_LEARN_S = 0.3  # for the readings that a broker has kept to arrive
+_REPEAT_S = 60  # a reading at most so much older than the one kept was published before, not a clock set back
 _TICK_S = 1.0  # how often the keepalive is looked at, at least
 
 
@@ -80,12 +83,16 @@ class MqttSink:
         cursor: int = 0,
         login: tuple[str, str | None] | None = None,
         listen: tuple[str, ...] = (),
+        own: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of."""
+        """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of.
+
+        ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of them tells at each
+        connect what was published already, although the bridge had died, or the connection, before it knew."""
         self.published = 0
         self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
         self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
-        self._tell, self._outbox = tell, outbox
+        self._tell, self._outbox, self._own = tell, outbox, own
         self._lock = threading.Lock()
         self._latest: dict[
             str, Message
@@ -153,6 +160,9 @@ class MqttSink:
         self._in_flight: dict[int, int] = {}  # point's id by number of its packet, in the order of sending
         self._ahead: deque[Numbered] = deque()  # read and not sent yet
         self._behind = True  # the outbox may have points that were not read yet
+        self._learning: list[str] = []  # filters of topics of which the broker is telling what it has kept
+        self._learned_at_s = 0.0
+        self._kept: dict[str, int] = {}  # second of what the broker has kept, by topic
 
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._client_id, protocol=MQTTProtocolVersion.MQTTv311)
@@ -170,7 +180,7 @@ class MqttSink:
         end_s = 0.0
         while (sock := client.socket()) is not None:
             self._wait(client, sock.fileno())
-            if self._connected:
+            if self._connected and self._has_learned(client):
                 self._send(client)
             client.loop_misc()
             if self._stopping.is_set():
@@ -189,6 +199,8 @@ class MqttSink:
         writers = [sock] if client.want_write() else []
         may_send = (self._ahead or self._behind) and len(self._in_flight) < IN_FLIGHT and not writers
         timeout_s = 0.0 if may_send and self._connected else _TICK_S
+        if self._learning:
+            timeout_s = _LEARN_S / 10
         readable, writable, _ = select.select([sock, self._wake_end.fileno()], writers, [], timeout_s)
         if self._wake_end.fileno() in readable:
             self._wake_end.recv(64)
@@ -198,8 +210,7 @@ class MqttSink:
             self._behind = True
         if sock in readable:
             client.loop_read()
-            first = next(iter(self._in_flight.values()), self._sent_id + 1)
-            self.cursor = first - 1
+            self._move_cursor()
         if sock in writable:
             client.loop_write()
 
@@ -211,9 +222,25 @@ class MqttSink:
                 self._read_ahead()
             if not self._ahead:
                 break
-            self._sent_id, point = self._ahead.popleft()
-            self._in_flight[self._publish(client, point, qos=1)] = self._sent_id
+            number, point = self._ahead.popleft()
+            if not self._was_published(point):
+                self._in_flight[self._publish(client, point, qos=1)] = number
+            self._sent_id = number
+        self._move_cursor()
         client.loop_write()
+
+    def _move_cursor(self) -> None:
+        self.cursor = next(iter(self._in_flight.values()), self._sent_id + 1) - 1
+
+    def _was_published(self, point: Point) -> bool:
+        kept_s = self._kept.get(point.topic) if point.retain else None
+        return kept_s is not None and kept_s - _REPEAT_S < point.time_s <= kept_s
+
+    def _has_learned(self, client: Client) -> bool:
+        if self._learning and time.monotonic() >= self._learned_at_s:
+            client.unsubscribe(self._learning)
+            self._learning = []
+        return not self._learning
 
     def _read_ahead(self) -> None:
         unread = ""
@@ -246,6 +273,9 @@ class MqttSink:
             return
         for topics in self._listen:
             client.subscribe(topics)
+        self._learning, self._learned_at_s = [f"/sensor/{one}/+" for one in self._own()], time.monotonic() + _LEARN_S
+        if self._learning:
+            client.subscribe([(topics, 0) for topics in self._learning])
         with self._lock:
             self._connected = True
             self._waiting.extend(self._latest.values())
@@ -275,7 +305,13 @@ class MqttSink:
 
     def _on_message(self, _client: Client, _data: object, got: MQTTMessage) -> None:
         with contextlib.suppress(UnicodeDecodeError):  # some brokers let any bytes through; none is a topic of ours
-            self._tell(Received(got.topic, bytes(got.payload)))
+            if not self._learning or not got.topic.startswith("/sensor/"):
+                self._tell(Received(got.topic, bytes(got.payload)))
+            elif got.retain:
+                with contextlib.suppress(
+                    ValueError, TypeError, IndexError, KeyError
+                ):  # anybody may have put anything there
+                    self._kept[got.topic] = int(json.loads(got.payload)[0])
 
     def _report_down(self, reason: str) -> None:
         if reason != self._down_reason:
