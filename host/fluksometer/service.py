@@ -98,20 +98,23 @@ class Bridge:
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
-        self._sink = MqttSink(
-            host=mqtt.client_host,
-            port=mqtt.port,
-            client_id=f"fluksometer-{device_id[:12]}",
+        self._sink = self._new_sink(config, ledger, login)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked = asyncio.Event()
+        self._death: str | None = None  # which thread died, and of what
+
+    def _new_sink(self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None) -> MqttSink:
+        return MqttSink(
+            host=config.mqtt.client_host,
+            port=config.mqtt.port,
+            client_id=f"fluksometer-{self._device_id[:12]}",
             tell=self._tell_from_thread,
             outbox=self._keeper.outbox,
             cursor=ledger.cursors.get(_MQTT, ledger.last_id),
             login=login,
-            listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
-            own=lambda: [*self._intake.bank.series, *list(told.sensors)],
+            listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
+            own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_asked = asyncio.Event()
-        self._death: str | None = None  # which thread died, and of what
 
     async def run(self) -> None:
         """Work until SIGINT, SIGTERM or SIGHUP, then leave in good order.
