@@ -44,6 +44,7 @@ class Keeper:
         self._ledger, self._state, self._cursors, self._stored = ledger, state, cursors, stored
         self._position = ledger.position
         self._written = {name: _text(value) for name, value in ledger.states.items()}
+        self._last: tuple[Position | None, Mapping[str, int]] = ledger.position, {}
         self._commits = 0
         self._commit_s = 0.0  # what the slowest of the last minute took
         self._reports: list[str] = []  # of rescues, not told to the health yet
@@ -53,7 +54,7 @@ class Keeper:
     @property
     def overfull(self) -> bool:
         """So much waits for the disk that nothing more should be taken."""
-        return len(self.outbox.uncommitted()) >= MOST_UNWRITTEN
+        return self.outbox.waiting >= MOST_UNWRITTEN
 
     def reached(self, position: Position | None) -> None:
         """Everything up to this record of the board has been taken, and no moment is open."""
@@ -91,6 +92,8 @@ class Keeper:
         points, last_id = self.outbox.uncommitted(), self.outbox.last_id
         texts = {name: _text(value) for name, value in self._state().items()}
         changed = {name: json.loads(text) for name, text in texts.items() if text != self._written.get(name)}
+        if not points and not changed and (position, cursors) == self._last:
+            return
         try:
             await asyncio.to_thread(self._write, position, changed, points, cursors)
         except LedgerFault as fault:
@@ -98,6 +101,7 @@ class Keeper:
             return
         self._tell(None)
         self._written |= texts
+        self._last = position, cursors
         self.outbox.committed(last_id)
         if position:
             self._stored(position)

@@ -42,6 +42,11 @@ class Outbox:
         with self._lock:
             return self._points[len(self._points) - (self.last_id - self._committed_id) :]
 
+    @property
+    def waiting(self) -> int:
+        """How many points the ledger does not have yet."""
+        return self.last_id - self._committed_id
+
     def committed(self, last_id: int) -> None:
         """The ledger has everything up to this id; memory lets go of what is old."""
         with self._lock:
