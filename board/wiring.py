@@ -1,6 +1,7 @@
 # Builds the sensor board from its parts: the only file that touches machine and rp2. Which pin is which is in pins.py.
 # Ctrl-C ends it and gives the prompt; a reset or power-up starts it again.
 import asyncio
+import gc
 import os
 import select
 import struct
@@ -55,8 +56,9 @@ STATE_MOST_BYTES = 12288  # more is none of ours
 def read_file(name):
     """All of a file; None: there is none."""
     try:
+        gc.collect()  # one after the other, in the same place
         with open(name, "rb") as file:
-            return file.read(STATE_MOST_BYTES)
+            return file.read(min(os.stat(name)[6], STATE_MOST_BYTES))
     except OSError:
         return None
 
@@ -224,15 +226,18 @@ def main():
     for gpio in CLAMP_GPIO.values():
         machine.ADC(gpio)  # takes the converter out of reset and the pin off the digital side
     board_identity, watchdog = identity(), Watchdog(feed_watchdog)
-    # Before the ring: what stands behind it would limit how long it can become.
+    # Before the ring: what stands behind it would limit how long it can become. The largest comes first: once something was
+    # loaded, the heap has holes.
+    kept = Kept(room_now())
     calibration, kept_in_flash = Calibration(), keeper(board_identity["boot_id"])
     settings = kept_in_flash.load(calibration, CLAMP_GPIO, PULSE_GPIO)
+    gc.collect()
     ring = AdcRing(machine.mem32, rp2.DMA, uctypes.addressof, ADC_BASE, ADC_DREQ)
     sampler = Sampler(ring, channels, calibration, clock, time.ticks_us, time.ticks_diff)
     inputs = pulse_inputs()
     made = terminals(clock)
     board = Board(board_identity, settings, calibration, clock, sampler, inputs, made, kept_in_flash, watchdog)
-    link = HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff, Kept(room_now()))
+    link = HostLink(*console(watchdog), time.ticks_ms, time.ticks_diff, kept)
     run(board, sampler, link, kept_in_flash)
 
 

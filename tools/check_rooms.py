@@ -16,7 +16,7 @@ MICROPYTHON = {"machine", "rp2", "network", "uctypes", "micropython", "vfs"}
 BOARD_ROOMS = {
     "shared": {"struct", "binascii", "micropython"},
     "meter": {"shared", "array", "asyncio", "binascii", "gc", "struct", "time", "micropython"} | NATIVE,
-    "": {"meter", "shared", "pins", "pulses", "wiring"}
+    "": {"meter", "shared", "pins", "pulses", "wiring", "gc"}
     | MICROPYTHON
     | (STANDARD & {"asyncio", "os", "select", "struct", "sys", "time"}),
 }

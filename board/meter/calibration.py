@@ -39,12 +39,20 @@ class Calibration:
         """Those of the calibration record that is in force."""
         return self.floor_q20 + tuple([value for pair in self.compensation for value in pair])
 
-    def put_table(self, data):
-        """A whole table, as bytes of one that was in force before; RangeError: it is none."""
-        table = array("h", data)
-        if len(table) != _CODES or not all([-_MOST <= value <= _MOST for value in table]):
+    def put_table(self, pieces):
+        """A whole table that was in force before, as pieces of its bytes; RangeError: it is none. In place: before the ring is
+        made, nothing large may come and go."""
+        table, at = self.table, 0
+        into = memoryview(table)
+        for piece in pieces:
+            values = array("h", bytes(piece))
+            if at + len(values) <= _CODES:
+                into[at : at + len(values)] = values
+            at += len(values)
+        if at != _CODES or max(table) > _MOST or min(table) < -_MOST:
+            metering.identity(table)
             raise RangeError("table: not %d values within %d" % (_CODES, _MOST))
-        self.table, self.table_crc = table, crc32(table)
+        self.table_crc = crc32(table)
 
     def take_table(self, payload):
         """A piece of a table, pieces in order; True when it was the last and the table is in force. RangeError: not usable."""

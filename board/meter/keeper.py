@@ -58,7 +58,7 @@ class Keeper:
 
     def load(self, calibration, clamp_inputs, pulse_inputs):
         """Settings to begin with; puts the calibration and the table where they belong, and takes in earlier counters."""
-        settings, table = Settings(), bytearray()
+        settings, table = Settings(), []
         for tag, data in parts_of(self._setup.load() or b""):
             try:
                 if tag == _SETTINGS:
@@ -66,7 +66,7 @@ class Keeper:
                 elif tag == _CALIBRATION:
                     calibration.take(data)
                 elif tag == _TABLE:
-                    table += data
+                    table.append(data)
             except RangeError as error:
                 self._said.append("state: %s: not taken over from flash" % error)
         if table:

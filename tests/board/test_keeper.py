@@ -81,7 +81,7 @@ def test_settings_calibration_and_table_survive():
     boot.seconds(3)
     boot.calibration.take(CALIBRATION.pack(*CALIBRATED))
     table = array("h", [8 * (code - 2048) + code % 5 if code else -16383 for code in range(4096)])
-    boot.calibration.put_table(bytes(table))
+    boot.calibration.put_table([bytes(table)])
     boot.seconds(5)
     assert boot.writes == 0  # it may not be all yet
     boot.seconds(1)
