@@ -126,6 +126,8 @@ class Keeper:
         points: Sequence[Point],
         cursors: Mapping[str, int],
     ) -> None:
+        for name in self._ledger.cursors.keys() - cursors.keys():
+            self._ledger.forget_sink(name)  # it is configured no more
         began_s = time.monotonic()
         self._ledger.commit(position, states, points, cursors)
         took_s = time.monotonic() - began_s

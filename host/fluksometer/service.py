@@ -24,7 +24,7 @@ from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk, Said
 from fluksometer.domain.link_events import BoardSaidHello, Event, HealthReported, RawCame
 from fluksometer.domain.points import Point
-from fluksometer.domain.readings import Hello, RawCodes, usb_serial
+from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
 from fluksometer.domain.topics import Message, sensor_config
@@ -86,33 +86,38 @@ class Bridge:
         self._mqtt_down: str | None = None  # why
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
-        uid = self._intake.bank.uid
-        known = None if uid is None else usb_serial(uid)
+        known = self._intake.bank.usb_serial
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
         self._keeper = Keeper(
             ledger,
             state=self._intake.state,
-            cursors=lambda: {_MQTT: self._sink.cursor},
+            cursors=self._cursors,
             saved=self._state_saved,
             stored=self._session.acknowledge,
         )
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
-        self._sink = MqttSink(
-            host=mqtt.client_host,
-            port=mqtt.port,
-            client_id=f"fluksometer-{device_id[:12]}",
+        self._sink = self._new_sink(config, ledger, login)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked = asyncio.Event()
+        self._death: str | None = None  # which thread died, and of what
+
+    def _cursors(self) -> dict[str, int]:
+        return {_MQTT: self._sink.cursor}
+
+    def _new_sink(self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None) -> MqttSink:
+        return MqttSink(
+            host=config.mqtt.client_host,
+            port=config.mqtt.port,
+            client_id=f"fluksometer-{self._device_id[:12]}",
             tell=self._tell_from_thread,
             outbox=self._keeper.outbox,
             cursor=ledger.cursors.get(_MQTT, ledger.last_id),
             login=login,
-            listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in desks)),
-            own=lambda: [*self._intake.bank.series, *list(told.sensors)],
+            listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
+            own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop_asked = asyncio.Event()
-        self._death: str | None = None  # which thread died, and of what
 
     async def run(self) -> None:
         """Work until SIGINT, SIGTERM or SIGHUP, then leave in good order.

@@ -38,7 +38,9 @@ class BoardClock:
 
     def __init__(self) -> None:
         self.changed = False  # state() tells something else since somebody set this to False
-        self.begun = 0  # times that the line had to be used from a knot on which was not laid ahead, and so is not saved yet
+        self.begun = (
+            0  # times that the line had to be used from a knot on which was not laid ahead, and so is not saved yet
+        )
         self._boot_id: int | None = None
         self._lines: dict[int, TimeLine] = {}  # by boot id, the present one last
         self._seen: set[int] = set()  # boots observed since the bridge started: steps of its clock are theirs

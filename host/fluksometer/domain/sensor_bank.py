@@ -7,7 +7,7 @@ from typing import Any
 from .bank_sensors import MeteredSensor, PulseSensor
 from .meters import NOMINAL_HZ, Calibrations, InputCalibration, Moment, meter_of
 from .points import Point
-from .readings import ClampWindow, PairWindow, PulseCount
+from .readings import ClampWindow, PairWindow, PulseCount, usb_serial
 from .registers import Seen
 from .sensors import Sensor, SensorClass
 
@@ -43,6 +43,11 @@ class SensorBank:
     def series(self) -> dict[str, int]:
         """Series of each sensor's total, by sensor id."""
         return {one.sensor.sensor_id: one.series for one in self._all()}
+
+    @property
+    def usb_serial(self) -> str | None:
+        """Serial number on USB of the board that was read last."""
+        return None if self.uid is None else usb_serial(self.uid)
 
     def begin_boot(self, boot_id: int = 0, uid: int = 0) -> None:
         """The board, or another one, has started anew: its counters begin at zero again. ``uid``: of the chip; what other chips
