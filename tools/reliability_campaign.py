@@ -15,9 +15,10 @@ from reliability_truth import Verdict
 
 EACH_QUICK, EACH_FULL = 200, 1000
 MOST_BACK_S = 5.0
-MOST_LOST_S = 1.0
+MOST_LOST_S = 1.1
+"""The window that was open, a second, and what had just closed and was still leaving the board."""
 # Power cuts have sites of their own: there a second of data may be missing, at the others nothing.
-EXACT_SITES, POWER_SITES = 7, 2
+EXACT_SITES, POWER_SITES = 9, 4
 _DEADLINE_S = 7200.0
 _STAGGER_S = 0.3  # between two that begin
 

@@ -113,7 +113,7 @@ def judge(boots: list[Boot], heard: Iterable[Heard]) -> Verdict:
             verdict.falls += falls
             if falls:
                 verdict.notes.append(f"{one_id[-1]} fell {falls} times")
-    seen: dict[int, int] = {}  # boot: end of its last window that was heard of
+    seen: dict[tuple[int, int], int] = {}  # port, boot: end of its last window that was heard of
     for port in CLAMP_PORTS:
         _judge_windows(verdict, port, boots, series[sensor_id(port), "gauge"], seen)
     for port in CLAMP_PORTS:
@@ -122,8 +122,13 @@ def judge(boots: list[Boot], heard: Iterable[Heard]) -> Verdict:
         _judge_pulses(verdict, port, boots, series[sensor_id(port), "counter"], seen)
     for boot in boots:
         if boot.cut_us is not None:
-            verdict.lost_s.append((boot.cut_us - seen.get(boot.boot_id, 0)) / 1e6)
+            verdict.lost_s.append((boot.cut_us - _seen_us(seen, boot)) / 1e6)
     return verdict
+
+
+def _seen_us(seen: dict[tuple[int, int], int], boot: Boot) -> int:
+    # The end of the last window of a boot that was heard of from every clamp.
+    return min(seen.get((port, boot.boot_id), 0) for port in CLAMP_PORTS)
 
 
 def _arrive(verdict: Verdict, one: Heard, values: dict[int, float]) -> None:
@@ -139,7 +144,7 @@ def _arrive(verdict: Verdict, one: Heard, values: dict[int, float]) -> None:
 
 
 def _judge_windows(
-    verdict: Verdict, port: int, boots: list[Boot], gauge: dict[int, float], seen: dict[int, int]
+    verdict: Verdict, port: int, boots: list[Boot], gauge: dict[int, float], seen: dict[tuple[int, int], int]
 ) -> None:
     left = dict(gauge)
     for boot in boots:
@@ -155,7 +160,7 @@ def _judge_windows(
             if not found:
                 missing.append(t_us)
                 continue
-            seen[boot.boot_id] = max(seen.get(boot.boot_id, 0), t_us)
+            seen[port, boot.boot_id] = t_us
             verdict.windows_doubled += len(found) - 1
             if not int(utc_s - _MISPLACED_S) <= found[0] <= int(utc_s + _MISPLACED_S):
                 verdict.windows_misplaced += 1
@@ -165,7 +170,7 @@ def _judge_windows(
             for second in found:
                 del left[second]
         # What was behind the last one heard of went with the power.
-        lost = [t_us for t_us in missing if boot.cut_us is None or t_us < seen.get(boot.boot_id, 0)]
+        lost = [t_us for t_us in missing if boot.cut_us is None or t_us < seen.get((port, boot.boot_id), 0)]
         verdict.windows_lost += len(lost)
         if lost:
             verdict.notes.append(
@@ -178,7 +183,7 @@ def _judge_windows(
 
 
 def _judge_energy(
-    verdict: Verdict, port: int, boots: list[Boot], counter: dict[int, float], seen: dict[int, int]
+    verdict: Verdict, port: int, boots: list[Boot], counter: dict[int, float], seen: dict[tuple[int, int], int]
 ) -> None:
     # Of a boot whose power was cut: up to its last window that was heard of, or more, if its flash had kept it.
     least = most = 0
@@ -186,7 +191,7 @@ def _judge_energy(
         for t_us, steps in boot.windows:
             charge = steps[CLAMP_PORTS.index(port)] * CHARGE_PER_STEP
             most += charge
-            least += charge if boot.cut_us is None or t_us <= seen.get(boot.boot_id, 0) else 0
+            least += charge if boot.cut_us is None or t_us <= seen.get((port, boot.boot_id), 0) else 0
     least_wh, most_wh = (int(charge * UWH_PER_CHARGE / 1_000_000) for charge in (least, most))
     total_wh = int(max(counter.values(), default=0))
     wrong = max(least_wh - total_wh, total_wh - most_wh, 0)
@@ -197,7 +202,7 @@ def _judge_energy(
 
 
 def _judge_pulses(
-    verdict: Verdict, port: int, boots: list[Boot], counter: dict[int, float], seen: dict[int, int]
+    verdict: Verdict, port: int, boots: list[Boot], counter: dict[int, float], seen: dict[tuple[int, int], int]
 ) -> None:
     # Of a boot whose power was cut, all that was true up to its last window that was heard of, to what was true at the end.
     # Pulse records come up to a second before or behind a window's.
@@ -206,7 +211,7 @@ def _judge_pulses(
         end_us = boot.end_us
         assert end_us is not None, "the last boot has not become quiet"
         most += pulses_until(port, end_us)
-        heard_us = max(0, seen.get(boot.boot_id, 0) - WINDOW_US)
+        heard_us = max(0, _seen_us(seen, boot) - WINDOW_US)
         least += pulses_until(port, end_us if boot.cut_us is None else min(heard_us, end_us))
     milli = round(1000 * max(counter.values(), default=0))
     total, rest = divmod(milli, CONSTANT_MILLI[port])

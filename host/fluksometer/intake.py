@@ -72,6 +72,7 @@ class Intake:
         self.recalibrated = False  # something was learned of a clamp since somebody set this to False
         self._calibrator, self._told, self._desks = calibrator, told, desks
         self._clock = BoardClock()
+        self._begun_told = self._begun_saved = 0  # as BoardClock.begun
         self._gap_samples: dict[int, int] = {}  # by port: samples lost since the board's boot
         self._strange = 0  # records of earlier boots that were nothing to count
         self.clock_state = ClockState(trusted=False)
@@ -88,11 +89,21 @@ class Intake:
 
     def state(self) -> dict[str, Any]:
         """By name, what has to be known after a restart, for JSON."""
+        self._begun_told = self._clock.begun
         states = self.bank.state() | self._told.state()
         states |= {"clock": self._clock.state(), "newest_s": self._newest_s}
         for desk in self._desks:
             states |= desk.state()
         return states
+
+    def saved(self) -> None:
+        """What state() told last is stored for good."""
+        self._begun_saved = self._begun_told
+
+    @property
+    def clock_saved(self) -> bool:
+        """Whether times of the board can be told so that a bridge which is killed now tells the same ones again."""
+        return self._begun_saved == self._clock.begun
 
     def _restore(self, states: Mapping[str, Any]) -> None:
         if clock := states.get("clock"):

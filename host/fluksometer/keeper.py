@@ -1,6 +1,7 @@
 """What the bridge keeps for good: once a second all that changed goes to the ledger, and only then may the board forget it."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -28,8 +29,8 @@ _log = structlog.get_logger("fluksometer")
 
 
 class Keeper:
-    """Writes the ledger. ``state`` answers by name what has to be known after a restart, ``cursors`` how far each sink is,
-    ``stored`` is told up to which kept record of the board everything is on the disk."""
+    """Writes the ledger. ``state`` answers by name what has to be known after a restart, ``cursors`` how far each sink is;
+    ``saved`` is called when both are on the disk, ``stored`` told up to which kept record of the board everything is there."""
 
     def __init__(
         self,
@@ -37,11 +38,13 @@ class Keeper:
         *,
         state: Callable[[], Mapping[str, Any]],
         cursors: Callable[[], Mapping[str, int]],
+        saved: Callable[[], None],
         stored: Callable[[Position], None],
     ) -> None:
         self.outbox = Outbox(last_id=ledger.last_id, read_ledger=ledger.read)
         self.fault: LedgerFault | None = None  # why the last commit was none
         self._ledger, self._state, self._cursors, self._stored = ledger, state, cursors, stored
+        self._saved, self._hurry = saved, asyncio.Event()
         self._position = ledger.position
         self._written = {name: _text(value) for name, value in ledger.states.items()}
         self._last: tuple[Position | None, Mapping[str, int]] = ledger.position, {}
@@ -83,8 +86,15 @@ class Keeper:
     async def keep(self) -> None:
         """Commit once a second, until cancelled."""
         while True:
-            await asyncio.sleep(COMMIT_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_EVERY_S):
+                    await self._hurry.wait()
+            self._hurry.clear()
             await self.commit()
+
+    def hurry(self) -> None:
+        """Somebody waits for the next commit: now, not when a second is over."""
+        self._hurry.set()
 
     async def commit(self) -> None:
         """Write what changed. A fault is told once, and what was to be written stays for the next time."""
@@ -103,6 +113,7 @@ class Keeper:
         self._written |= texts
         self._last = position, cursors
         self.outbox.committed(last_id)
+        self._saved()
         if position:
             self._stored(position)
 

@@ -88,7 +88,13 @@ class Bridge:
         self._news: asyncio.Queue[News] = asyncio.Queue()
         known = self._intake.bank.usb_serial
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
-        self._keeper = Keeper(ledger, state=self._intake.state, cursors=self._cursors, stored=self._session.acknowledge)
+        self._keeper = Keeper(
+            ledger,
+            state=self._intake.state,
+            cursors=self._cursors,
+            saved=self._state_saved,
+            stored=self._session.acknowledge,
+        )
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
@@ -179,7 +185,7 @@ class Bridge:
                 self._take(event)
             if self._intake.whole(self._session.hello):
                 self._keeper.reached(self._session.position)
-            self._session.hold = self._keeper.overfull or not self._intake.trusts_clock
+            self._hold()
             self._serve_captures()
             self._serve_terminals()
             if self._told.changed:
@@ -189,6 +195,18 @@ class Bridge:
                 self._intake.recalibrated = False
                 self._recalibrate()
             self._link.write(self._session.data_to_send())
+
+    def _hold(self) -> None:
+        # No reading before its time is settled for good: the host's clock is right, and where the board's clock stands is stored.
+        unsaved = not self._intake.clock_saved and self._keeper.fault is None
+        if unsaved:
+            self._keeper.hurry()
+        self._session.hold = self._keeper.overfull or not self._intake.trusts_clock or unsaved
+
+    def _state_saved(self) -> None:
+        self._intake.saved()
+        if self._session.hold:
+            self._news.put_nowait(Woken())
 
     async def _watch_broker(self) -> None:
         while self._broker:
@@ -237,6 +255,7 @@ class Bridge:
             case LinkUp(port=port, time=time):
                 _log.info("link_up", port=port)
                 self._health.link("")
+                self._session.hold = True  # until the hello has shown whether the time of its boot is known
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)

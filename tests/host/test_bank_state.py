@@ -165,3 +165,12 @@ def test_another_device_in_the_same_place_begins_a_series():
     assert [(point.series, point.milli) for point in points] == [(1, 3000 + ANEW_AFTER - 1)]
     (section,) = book.sections()
     assert section["rid"] == 1
+
+
+def test_after_a_restart_a_pulse_total_that_is_the_same_takes_no_second():
+    bank = new_bank()
+    bank.begin_boot(7)
+    assert second(bank, 1, count=30)
+    pulses = make_pulses(count=30, edge_us=1_000_000)
+    # The record passes, and does not come again: its second would be another reading's after a kill.
+    assert reborn(bank).take_pulses(pulses, 1001.5, 1002.5) == []

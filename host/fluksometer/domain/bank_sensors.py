@@ -170,6 +170,8 @@ class PulseSensor:
             "total_milli": self.register.total_milli,
             "unit": self.sensor.medium.counter_unit,
             "gauge": self.gauge.state(),
+            "published_milli": self._published_milli,
+            "waiting": self._waiting,
             "stamps": [stamp.state() for stamp in self.stamps],
         }
 
@@ -178,6 +180,7 @@ class PulseSensor:
         self.series, self.register.seen = state["series"], dict(state["seen"])
         self.register.total_milli = state["total_milli"]
         self.gauge.restore(state["gauge"])
+        self._published_milli, self._waiting = state["published_milli"], state["waiting"]
         _restore_stamps(self.stamps, state["stamps"])
 
 

@@ -38,6 +38,9 @@ class BoardClock:
 
     def __init__(self) -> None:
         self.changed = False  # state() tells something else since somebody set this to False
+        self.begun = (
+            0  # times that the line had to be used from a knot on which was not laid ahead, and so is not saved yet
+        )
         self._boot_id: int | None = None
         self._lines: dict[int, TimeLine] = {}  # by boot id, the present one last
         self._seen: set[int] = set()  # boots observed since the bridge started: steps of its clock are theirs
@@ -182,6 +185,7 @@ class BoardClock:
         stride_us = SETTLED_STRIDE_US if self._delays.settled else STRIDE_US
         if not line.knots or line.end_us < t_us:
             line.lay(t_us, self._estimate_s(t_us), self._delays.settled)
+            self.begun += 1
             self.changed = True
         while line.end_us < t_us + AHEAD_US:
             next_us = line.end_us + stride_us
