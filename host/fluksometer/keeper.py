@@ -103,6 +103,7 @@ class Keeper:
         texts = {name: _text(value) for name, value in self._state().items()}
         changed = {name: json.loads(text) for name, text in texts.items() if text != self._written.get(name)}
         if not points and not changed and (position, cursors) == self._last:
+            self._saved()
             return
         try:
             await asyncio.to_thread(self._write, position, changed, points, cursors)

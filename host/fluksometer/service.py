@@ -76,10 +76,8 @@ class Bridge:
         apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
         self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
         self._desks = (*desks, self._health)
-        wait_for_clock = config.device.clock == "wait"
-        self._intake = Intake(
-            sensors, calibrator, told, self._desks, states=ledger.states, wait_for_clock=wait_for_clock
-        )
+        wait = config.device.clock == "wait"
+        self._intake = Intake(sensors, calibrator, told, self._desks, states=ledger.states, wait_for_clock=wait)
         self._session = LinkSession(config.board_settings(device_id), calibrator.for_board, ledger.position)
         self._desk = CaptureDesk(device_id, sensors)
         self._event_log = EventLog(_log)
