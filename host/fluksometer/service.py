@@ -86,13 +86,8 @@ class Bridge:
         self._news: asyncio.Queue[News] = asyncio.Queue()
         known = self._intake.bank.usb_serial
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
-        self._keeper = Keeper(
-            ledger,
-            state=self._intake.state,
-            cursors=self._cursors,
-            saved=self._state_saved,
-            stored=self._session.acknowledge,
-        )
+        state, stored = self._intake.state, self._session.acknowledge
+        self._keeper = Keeper(ledger, state=state, cursors=self._cursors, saved=self._state_saved, stored=stored)
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
