@@ -15,7 +15,7 @@ from reliability_truth import Verdict
 
 EACH_QUICK, EACH_FULL = 200, 1000
 MOST_BACK_S = 5.0
-MOST_LOST_S = 1.1
+MOST_LOST_S = 1.2
 """The window that was open, a second, and what had just closed and was still leaving the board."""
 # Power cuts have sites of their own: there a second of data may be missing, at the others nothing.
 EXACT_SITES, POWER_SITES = 9, 4

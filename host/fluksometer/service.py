@@ -194,7 +194,8 @@ class Bridge:
         unsaved = not self._intake.clock_saved and self._keeper.fault is None
         if unsaved:
             self._keeper.hurry()
-        self._session.hold = self._keeper.overfull or not self._intake.trusts_clock or unsaved
+        unready = unsaved or self._session.hello is None  # a hello shows whether the time of its boot is known
+        self._session.hold = unready or self._keeper.overfull or not self._intake.trusts_clock
 
     def _state_saved(self) -> None:
         self._intake.saved()
@@ -248,7 +249,6 @@ class Bridge:
             case LinkUp(port=port, time=time):
                 _log.info("link_up", port=port)
                 self._health.link("")
-                self._session.hold = True  # until the hello has shown whether the time of its boot is known
                 self._session.open(time.mono_s)
             case LinkDown(reason=reason):
                 _log.warning("link_down", reason=reason)
