@@ -15,9 +15,10 @@ from meter.board import Board
 from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.host_link import HostLink
+from meter.keeper import Keeper
 from meter.kept import Kept
 from meter.p1_port import P1Port
-from meter.settings import Settings
+from meter.state import Slots
 from shared.crc16 import crc16
 from shared.records import CLAMP, PULSE
 
@@ -168,6 +169,25 @@ class MeterLine:
         return body + b"%04X\r\n" % crc16(0, body)
 
 
+def slots(folder, name):
+    """Two files that stand for the board's flash."""
+    return Slots((folder + "/" + name + ".0", folder + "/" + name + ".1"), read_file, write_file)
+
+
+def read_file(name):
+    try:
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def write_file(name, pieces):
+    with open(name, "wb") as file:
+        for piece in pieces:
+            file.write(piece)
+
+
 def meter_terminals(folder, clock):
     """The port of a smart meter, where there is one."""
     try:
@@ -226,9 +246,10 @@ async def main(folder, boot_id, uid):
     world = World(clock, folder, boot_id)
     sampler = ExactSampler(world, clock)
     inputs = {port: ExactPulses(port, world) for port in PULSES_PER_KS}
-    board = Board(
-        identity(boot_id, uid), Settings(), Calibration(), clock, sampler, inputs, meter_terminals(folder, clock)
-    )
+    calibration, terminals = Calibration(), meter_terminals(folder, clock)
+    state = Keeper(slots(folder, "setup"), slots(folder, "counters"), boot_id)
+    settings = state.load(calibration, sampler.inputs, inputs)
+    board = Board(identity(boot_id, uid), settings, calibration, clock, sampler, inputs, terminals, state)
     link = HostLink(*console(), time.ticks_ms, time.ticks_diff, Kept(KEPT_BYTES))
     await asyncio.gather(poll_forever(sampler), board.run(link))
 
