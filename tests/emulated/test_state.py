@@ -67,7 +67,8 @@ def in_force(board: FirmwareBoard) -> tuple[int, ...]:
 
 
 def cut_inside_a_save(board: FirmwareBoard, chance: Random) -> None:
-    assert board.pico.run_until(lambda: board.pico.flash.busy, 10.0), "no save"
+    erased = len(board.pico.flash.erased)
+    assert board.pico.run_until(lambda: len(board.pico.flash.erased) > erased, 10.0), "no save"
     board.pico.run_for(chance.random() * 0.03)
     assert board.pico.flash.busy
     board.pico.power_cut()
