@@ -4,6 +4,7 @@ Lines in on stdin: the configuration and the log, as JSON; out on stdout: the ch
 ``fluksometer run`` in all but the time that the imports take; they can be killed like any process.
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -19,6 +20,9 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
 from fluksometer.adapters.serial_link import USB_MICROPYTHON, USB_VENDOR
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 class BridgeForks:
@@ -38,7 +42,7 @@ class BridgeForks:
             return int(self._process.stdout.readline())
 
     def close(self) -> None:
-        """No more bridges; those that run are not touched."""
+        """No more bridges; those that still run end too."""
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(10)
@@ -83,6 +87,9 @@ def _run(config: str, log: str) -> None:
     # In the child.
     from fluksometer import run_command
 
+    ctypes.CDLL(None).prctl(
+        _PR_SET_PDEATHSIG, signal.SIGKILL
+    )  # a bridge that is left over would take the ports of others
     list_ports.comports = lambda: boards_on_usb(Path(config).parent.parent)
 
     for signum in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP):

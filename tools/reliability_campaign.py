@@ -18,7 +18,7 @@ MOST_BACK_S = 5.0
 MOST_LOST_S = 1.2
 """The window that was open, a second, and what had just closed and was still leaving the board."""
 # Power cuts have sites of their own: there a second of data may be missing, at the others nothing.
-EXACT_SITES, POWER_SITES = 9, 4
+EXACT_SITES, POWER_SITES = 12, 6
 _DEADLINE_S = 7200.0
 _STAGGER_S = 0.3  # between two that begin
 

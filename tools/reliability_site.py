@@ -51,7 +51,11 @@ class Site:
         self.board.power_up()
         self.board.cable.plug()
         self._bridge = self._start_bridge()
-        self._wait_for_reading(time.monotonic())
+        try:
+            self._wait_for_reading(time.monotonic())
+        except Exception:
+            self.close()
+            raise
 
     # --- faults ---
 
