@@ -21,7 +21,6 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from fluksometer.adapters.serial_link import USB_MICROPYTHON, USB_VENDOR
 
-
 _PR_SET_PDEATHSIG = 1
 
 
