@@ -1,5 +1,5 @@
 # When what matters is written to flash, and what comes back from it after a power cut. Flash wears and holds up everything
-# else while it is written, so: settings and calibration some seconds after they were changed, counters only while nobody
+# else while it is written, so: settings and calibration a minute after they were changed, counters only while nobody
 # acknowledges them.
 import struct
 
@@ -10,8 +10,9 @@ from shared.records import CALIBRATION, EARLIER, SETTINGS
 from .settings import Settings, settings_from
 from .state import parts_of
 
-_SETTLED_S = const(5)  # settings, calibration and table come one behind the other
-_SETUP_EVERY_S = const(60)  # not more often, whatever the host does
+# So long after the first change: settings, calibration and table come one behind the other, a bridge that is there gives them
+# anyway, and a write holds up everything else.
+_SETUP_AFTER_S = const(60)
 _SILENT_S = const(120)  # without an acknowledgement for so long, the bridge is gone
 _COUNTERS_EVERY_S = const(600)
 _LAST_AFTER_S = const(60)  # a firmware that faults at its start must not wear the flash
@@ -46,9 +47,8 @@ class Keeper:
         self._second = 0
         self._said = []
         default = (Settings().values, 0, 0)
-        self._stored = self._seen = default
-        self._changed_s = 0
-        self._setup_due_s = 0
+        self._stored = default
+        self._setup_due_s = 0  # 0: nothing was changed
         self._earlier = []  # of earlier boots, not acknowledged yet
         self._kept = []  # what the slot in force has
         self._kept_upto = 0  # when this number is acknowledged, the slot is of no use any more
@@ -74,7 +74,7 @@ class Keeper:
                 calibration.put_table(table)
             except RangeError as error:
                 self._said.append("state: %s: not taken over from flash" % error)
-        self._stored = self._seen = (settings.values, calibration.crc, calibration.table_crc)
+        self._stored = (settings.values, calibration.crc, calibration.table_crc)
         for tag, data in parts_of(self._counters.load() or b""):
             if tag == _EARLIER and len(data) > EARLIER.size and boot_of(data) != 0:
                 self._earlier.append(bytes(data))
@@ -118,10 +118,12 @@ class Keeper:
 
     def _look_at_setup(self, settings, calibration):
         now = (settings.values, calibration.crc, calibration.table_crc)
-        if now != self._seen:
-            self._seen, self._changed_s = now, self._second
-        settled = self._second - self._changed_s >= _SETTLED_S
-        if now == self._stored or not settled or self._second < self._setup_due_s:
+        if now == self._stored:
+            self._setup_due_s = 0
+            return
+        if not self._setup_due_s:
+            self._setup_due_s = self._second + _SETUP_AFTER_S
+        if self._second < self._setup_due_s:
             return
         parts = [(_SETTINGS, SETTINGS.pack(*settings.values))]
         if calibration.crc:
@@ -129,7 +131,7 @@ class Keeper:
         if calibration.table_crc:
             table = memoryview(calibration.table)
             parts += [(_TABLE, bytes(table[at : at + _PIECE])) for at in range(0, len(table), _PIECE)]
-        self._setup_due_s = self._second + _SETUP_EVERY_S
+        self._setup_due_s = self._second + _SETUP_AFTER_S
         if self._write(self._setup, parts):
             self._stored = now
 

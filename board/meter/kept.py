@@ -17,6 +17,7 @@ from shared.terminal_records import P1_TELEGRAM, PACKET
 from .merge import merge_clamp, merge_pair
 
 _LEAST_BYTES, _MOST_BYTES, _SHARE = const(16384), const(196608), const(4)
+_OTHERS_BYTES = const(98304)  # for ring, terminals and what comes and goes
 # Of an entry: its bytes, how many original ones are in it, number of its first record, key, count of its records.
 _HEAD, _HEAD_BYTES = "<HHIIB", const(13)
 _RECORD, _RECORD_BYTES = "<BH", const(3)  # kind, bytes of the payload that follows
@@ -32,7 +33,7 @@ _FEW = const(8)  # with no more than this part of the room in use, the next swee
 
 def room_for(free_bytes):
     """Bytes for kept records when so much memory is free."""
-    return min(max(free_bytes // _SHARE, _LEAST_BYTES), _MOST_BYTES)
+    return min(max((free_bytes - _OTHERS_BYTES) // _SHARE, _LEAST_BYTES), _MOST_BYTES)
 
 
 def room_now():

@@ -28,7 +28,7 @@ class _Boot(_Rig):
     def feed(self):
         self.fed += 1
 
-    async def seconds(self, count=10):
+    async def seconds(self, count=61):
         for _ in range(count):
             self.board._look_after_itself()
 

@@ -82,7 +82,7 @@ def test_settings_calibration_and_table_survive():
     boot.calibration.take(CALIBRATION.pack(*CALIBRATED))
     table = array("h", [8 * (code - 2048) + code % 5 if code else -16383 for code in range(4096)])
     boot.calibration.put_table([bytes(table)])
-    boot.seconds(5)
+    boot.seconds(57)
     assert boot.writes == 0  # it may not be all yet
     boot.seconds(1)
     assert boot.writes == 1
@@ -102,7 +102,7 @@ def test_a_host_that_changes_its_mind_all_the_time_writes_once_a_minute():
     for _ in range(60):
         boot.settings = Settings(rate_hz=next(rates))
         boot.seconds(10)
-    assert 9 <= boot.writes <= 10
+    assert 8 <= boot.writes <= 10
 
 
 def test_settings_that_this_board_cannot_do_are_said_and_left():
@@ -121,7 +121,7 @@ def test_a_torn_file_is_said():
     files = Files()
     boot = _Boot(files)
     boot.settings = Settings(rate_hz=4000)
-    boot.seconds(10)
+    boot.seconds(61)
     files.content["s0"] = files.content["s0"][:-1]
     again = _Boot(files)
     assert again.settings.rate_hz == 20000
@@ -228,7 +228,7 @@ def test_a_full_file_system_is_said_and_tried_again():
 
     write, boot.files.write = boot.files.write, fail
     boot.settings = Settings(rate_hz=4000)
-    boot.seconds(30)
+    boot.seconds(70)
     assert len(boot.said) == 1 and "full" in boot.said[0]
     boot.files.write = write
     boot.seconds(60)

@@ -300,4 +300,4 @@ def test_at_the_end_of_the_room_what_waits_moves_to_its_front_without_memory_for
 
 
 def test_the_room_is_a_share_of_the_memory_within_bounds():
-    assert [room_for(free) for free in (1000, 160000, 400000, 2000000)] == [16384, 40000, 100000, 196608]
+    assert [room_for(free) for free in (1000, 190304, 400304, 2000000)] == [16384, 23000, 75500, 196608]

@@ -15,7 +15,7 @@ from fluksometer.domain.readings import BoardSettings
 from fluksometer.shared import terminal_records
 from fluksometer.shared.deframer import Deframer
 from fluksometer.shared.frame import seal, to_board
-from fluksometer.shared.records import ACK, CALIBRATION, CAPTURE, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
+from fluksometer.shared.records import ACK, CALIBRATION, CAPTURE, GREET, SETTINGS, TABLE, TABLE_STEPS, TO_HOST
 from house.housefile import House
 from house.pico import EmulatedPico
 
@@ -59,8 +59,10 @@ class FirmwareBoard:
                 self.kept.append(seq)
             elif layout.name == "hello" and fields["boot_id"] != self._boot_id:
                 self._boot_id, last, missing, self.kept = fields["boot_id"], 0, True, []
-        if self.acknowledging and (missing or last > self._last):
+        if self.acknowledging and self._boot_id and (missing or last > self._last):
             self.send(ACK.kind, ACK.pack(self._boot_id, last, missing))
+        elif missing and not self._boot_id:
+            self.send(GREET.kind, GREET.pack())
         self._last = last
         self.text += self.deframer.take_text()
         self.on_bytes(written)
@@ -88,9 +90,13 @@ class FirmwareBoard:
         wanted = BoardSettings(**({"clamp_ports": 0b00111, "pulse_ports": 0b11000} | given))
         values = tuple(getattr(wanted, field[0]) for field in SETTINGS.fields)
         self.send(SETTINGS.kind, SETTINGS.pack(*values))
-        self.wait(lambda: len(self.of("hello")) > before, f"settings for {wanted.rate_hz} Hz")
-        hello = self.of("hello")[-1]
-        assert tuple(hello[field[0]] for field in SETTINGS.fields) == values
+        self.wait(
+            lambda: len(self.of("hello")) > before and self._in_force() == values, f"settings for {wanted.rate_hz} Hz"
+        )
+
+    def _in_force(self) -> tuple[int, ...]:
+        hello = self.of("hello")
+        return tuple(hello[-1][field[0]] for field in SETTINGS.fields) if hello else ()
 
     def calibrate(self, floors: tuple[int, int, int], compensation: tuple[int, ...]) -> None:
         """Sends noise floors by port and c0, c1 by pair; waits until they are in force."""
