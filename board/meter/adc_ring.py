@@ -51,7 +51,7 @@ class AdcRing:
         if self.ring is not None and wanted == len(self.ring):  # None: there was no memory for any
             return
         while not self._try(wanted):
-            wanted = max(wanted * 7 // 8, _SAMPLES_MIN)
+            wanted = max(wanted * 3 // 4, _SAMPLES_MIN)
 
     def _try(self, samples):
         try:

@@ -40,7 +40,7 @@ def test_without_memory_it_becomes_as_long_as_it_can():
 
     ring._allocate = short_of_memory
     ring.fit(300000)
-    assert len(ring.ring) == 60000 * 7 // 8 * 7 // 8 * 7 // 8 * 7 // 8
+    assert len(ring.ring) == 60000 * 3 // 4 * 3 // 4
     ring.fit(60000)
     assert len(ring.ring) == 15000
 

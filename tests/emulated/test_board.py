@@ -164,7 +164,9 @@ def test_nobody_on_the_line_and_then_somebody(make_board) -> None:
     board.pico.console.connected = True
     board.run(3.0)
     board.send(GREET.kind, b"")
-    board.run(3.0)
+    board.wait(
+        lambda: board.of("clamp", 1) and board.of("clamp", 1)[-1]["t_us"] > 25e6, "what was kept and the present"
+    )
     assert board.of("hello") and board.of("clamp", 1)[-1]["gap_samples"] == 0
     assert board.of("clamp", 1)[-1]["t_us"] > 20e6
 

