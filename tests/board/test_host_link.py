@@ -210,7 +210,10 @@ def test_over_a_line_that_loses_and_turns_bytes_everything_comes_once_and_in_ord
         rig.link.acknowledge(seq, resume)
 
     def to_link(seq, resume):
-        rig.input.append(_damaged(to_board(seal(ACK.kind, 0, ACK.pack(1, seq, resume)))))
+        if (
+            len(rig.input) < 20
+        ):  # the board reads once a millisecond of the wall clock, however fast the rounds are here
+            rig.input.append(_damaged(to_board(seal(ACK.kind, 0, ACK.pack(1, seq, resume)))))
 
     async def line():
         for index in range(400000):  # it ends when all is there; a busy machine needs more rounds
