@@ -30,7 +30,8 @@ _log = structlog.get_logger("fluksometer")
 
 class Keeper:
     """Writes the ledger. ``state`` answers by name what has to be known after a restart, ``cursors`` how far each sink is;
-    ``saved`` is called when both are on the disk, ``stored`` told up to which kept record of the board everything is there."""
+    ``saved`` is called when both are on the disk, ``stored`` told up to which kept record of the board everything is there, and
+    ``wake`` called when there is something for the sinks."""
 
     def __init__(
         self,
@@ -39,12 +40,17 @@ class Keeper:
         state: Callable[[], Mapping[str, Any]],
         cursors: Callable[[], Mapping[str, int]],
         saved: Callable[[], None],
+        wake: Callable[[], None],
         stored: Callable[[Position], None],
     ) -> None:
         self.outbox = Outbox(last_id=ledger.last_id, read_ledger=ledger.read)
         self.fault: LedgerFault | None = None  # why the last commit was none
         self._ledger, self._state, self._cursors, self._stored = ledger, state, cursors, stored
         self._saved, self._hurry = saved, asyncio.Event()
+        self._wake = wake
+        self._totals: list[Point] = []  # not stored, so not published
+        self._late: list[Point] = []  # came while the ledger was written
+        self._writing = False
         self._position = ledger.position
         self._written = {name: _text(value) for name, value in ledger.states.items()}
         self._last: tuple[Position | None, Mapping[str, int]] = ledger.position, {}
@@ -57,7 +63,18 @@ class Keeper:
     @property
     def overfull(self) -> bool:
         """So much waits for the disk that nothing more should be taken."""
-        return self.outbox.waiting >= MOST_UNWRITTEN
+        return self.outbox.waiting + len(self._totals) >= MOST_UNWRITTEN
+
+    def publish(self, points: Sequence[Point]) -> None:
+        """Hand readings to the sinks: present values at once, totals when they are stored. So whatever dies, bridge and board at
+        once too, no total ever falls behind one that was published."""
+        present = [point for point in points if point.kind == "gauge"]
+        self._totals += [point for point in points if point.kind == "counter"]
+        if self._writing:  # the ledger is giving the totals their ids
+            self._late += present
+        elif present:
+            self.outbox.append(present)
+            self._wake()
 
     def reached(self, position: Position | None) -> None:
         """Everything up to this record of the board has been taken, and no moment is open."""
@@ -99,21 +116,30 @@ class Keeper:
     async def commit(self) -> None:
         """Write what changed. A fault is told once, and what was to be written stays for the next time."""
         cursors, position = dict(self._cursors()), self._position
-        points, last_id = self.outbox.uncommitted(), self.outbox.last_id
+        count = len(self._totals)
+        points = self.outbox.uncommitted() + self._totals
         texts = {name: _text(value) for name, value in self._state().items()}
         changed = {name: json.loads(text) for name, text in texts.items() if text != self._written.get(name)}
         if not points and not changed and (position, cursors) == self._last:
             self._saved()
             return
+        self._writing = True
         try:
             await asyncio.to_thread(self._write, position, changed, points, cursors)
         except LedgerFault as fault:
             self._tell(fault)
             return
+        else:
+            self.outbox.committed(self.outbox.append(self._totals[:count]))
+            del self._totals[:count]
+        finally:
+            self._writing = False
+            self.outbox.append(self._late)
+            self._late.clear()
+            self._wake()
         self._tell(None)
         self._written |= texts
         self._last = position, cursors
-        self.outbox.committed(last_id)
         self._saved()
         if position:
             self._stored(position)

@@ -87,7 +87,9 @@ class Bridge:
         known = self._intake.bank.usb_serial
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
         state, stored = self._intake.state, self._session.acknowledge
-        self._keeper = Keeper(ledger, state=state, cursors=self._cursors, saved=self._state_saved, stored=stored)
+        self._keeper = Keeper(
+            ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sink, stored=stored
+        )
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
@@ -95,6 +97,9 @@ class Bridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
         self._death: str | None = None  # which thread died, and of what
+
+    def _wake_sink(self) -> None:
+        self._sink.wake()
 
     def _cursors(self) -> dict[str, int]:
         return {_MQTT: self._sink.cursor}
@@ -160,6 +165,7 @@ class Bridge:
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._link.stop)
+        await self._keeper.commit()  # the last totals are published too
         await asyncio.to_thread(
             self._sink.stop
         )  # it sends what is queued: what has arrived is known before the last commit
@@ -335,8 +341,7 @@ class Bridge:
             else:
                 self._publish(one)
         if points:
-            self._keeper.outbox.append(points)
-            self._sink.wake()
+            self._keeper.publish(points)
 
     def _publish(self, message: Message) -> None:
         self._sink.publish(message)

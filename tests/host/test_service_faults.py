@@ -96,6 +96,9 @@ def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys,
         def stop(self):
             pass
 
+        def wake(self):
+            pass
+
     monkeypatch.setattr(service, "MqttSink", Broken)
     config = parse_toml(
         f'[board]\nport = "/nowhere"\n[mqtt]\nbroker = "127.0.0.1"\nport = {free_port()}\n'
