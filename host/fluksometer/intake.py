@@ -81,6 +81,7 @@ class Intake:
         self._newest_s: int | None = states.get("newest_s")  # the newest second that was published
         self._trust = ClockTrust(wait=wait_for_clock, newest_s=self._newest_s)
         self._judge_at_s = 0.0
+        self._judge(self._received)
 
     @property
     def counts(self) -> dict[str, int]:

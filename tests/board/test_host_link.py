@@ -202,11 +202,11 @@ def test_over_a_line_that_loses_and_turns_bytes_everything_comes_once_and_in_ord
     seed(5)
     rig = _Rig(capacity=65536)  # room for all: nothing is put together
     host = Receiver()
-    asked = []
+    asked = set()
 
     def from_host(kind, payload):
         boot_id, seq, resume = ACK.unpack(payload)
-        asked.append(resume)
+        asked.add(resume)
         rig.link.acknowledge(seq, resume)
 
     def to_link(seq, resume):
@@ -222,6 +222,7 @@ def test_over_a_line_that_loses_and_turns_bytes_everything_comes_once_and_in_ord
             if not index % 40:
                 rig.link.send(PASSING, b"health")
             data, rig.console.out = bytes(rig.console.out), bytearray()
+            rig.console.writes.clear()
             if host.hear(_damaged(data)) or (host.last < rig.kept.newest and not index % 30):
                 to_link(host.last, 1)
             elif not index % 10:

@@ -184,7 +184,8 @@ def test_each_dialect_arrives_with_every_register(chain: Chain) -> None:
     assert max(clamp["gap_samples"] for clamp in board.of("clamp")) == 0
     assert board.pico.p1.line.overrun == 0 and not board.of("log")
     counts = chain.session.counts
-    assert counts.records > 30 and counts.resumed == 1 and counts.dropped == counts.refused == 0
+    # A passing record may go out before the last kept one, which is asked for then, and comes anyway.
+    assert counts.records > 30 and counts.resumed <= 5 and counts.dropped == counts.refused == 0
 
 
 def check_powers(house: House, telegram: Telegram, sent: Sent) -> None:
