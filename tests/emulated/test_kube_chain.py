@@ -172,7 +172,8 @@ def test_lost_packets_are_counted_by_the_board_and_missing_on_mqtt(run: SimpleNa
     ]
     perhaps = [one for one in sent if not one.lost and begin_s - 0.05 < one.end_s < end_s]
     assert len(lost) >= 3
-    assert 3 <= len(certain) <= run.heard_behind - run.heard_before <= len(perhaps)
+    # The board's status may be a packet or two older than the moment at which it was read.
+    assert 3 <= len(certain) - 2 <= run.heard_behind - run.heard_before <= len(perhaps) + 2
     status = run.board.of("radio_status")[-1]
     assert status["bad_crc"] + status["bad_length"] >= 1
     assert not run.desk.summary()["radio_refused"] and not run.desk.summary()["radio_unknown"]

@@ -18,17 +18,17 @@ from fluksometer.errors import StateFault
 from fluksometer.outbox import Outbox
 
 
-def points(first, last):
+def points(first, last, kind="gauge"):
     """Of three sensors in turn, so that a topic's times and values tell the order."""
     return [
-        make_point(sensor_id=f"{number % 3:032x}", time_s=number, milli=1000 * number)
+        make_point(sensor_id=f"{number % 3:032x}", time_s=number, milli=1000 * number, kind=kind)
         for number in range(first, last + 1)
     ]
 
 
-def by_topic(first, last):
+def by_topic(first, last, kind="gauge"):
     found = defaultdict(list)
-    for point in points(first, last):
+    for point in points(first, last, kind):
         found[point.topic].append([point.time_s, point.milli // 1000, point.unit])
     return found
 
@@ -247,16 +247,16 @@ def test_what_was_appended_before_the_stop_is_delivered(mosquitto):
 def test_what_was_published_before_the_bridge_died_is_not_published_once_more(mosquitto, start):
     """It died between publishing and storing: the same points come out of the board's records again, under the same ids."""
     outbox = Outbox()
-    outbox.append(points(1, 30))
+    outbox.append(points(1, 30, "counter"))
     first = start(mosquitto.port, outbox)
     wait_until(lambda: first.cursor == 30, "all acknowledged")
     first.stop()
     listener = Subscriber(mosquitto.port)
     wait_until(lambda: listener.count == 3, "what the broker has kept: 28, 29 and 30")
     outbox = Outbox()
-    outbox.append(points(25, 36))
+    outbox.append(points(25, 36, "counter"))
     sink = start(mosquitto.port, outbox, own=lambda: [f"{one:032x}" for one in range(3)])
     wait_until(lambda: sink.cursor == 12, "all seen to")
     wait_until(lambda: listener.count >= 9, "the new ones")
     listener.close()
-    assert listener.heard == by_topic(28, 36)
+    assert listener.heard == by_topic(28, 36, "counter")

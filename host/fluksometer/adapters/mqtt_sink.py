@@ -87,8 +87,8 @@ class MqttSink:
     ) -> None:
         """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of.
 
-        ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of them tells at each
-        connect what was published already, although the bridge had died, or the connection, before it knew."""
+        ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of their totals tells
+        at the first connection what was published already, although the bridge had died before it knew."""
         self.published = 0
         self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
         self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
@@ -99,6 +99,7 @@ class MqttSink:
         ] = {}  # by topic; sent again at each connect, as a broker may have lost what it kept
         self._waiting: deque[Message | Point] = deque()
         self._retry_s = _RETRY_LEAST_S
+        self._first = True  # not connected yet since the bridge was started
         self._stopping = threading.Event()
         self._woken = False  # a byte is on its way through the waker
         self._waker, self._wake_end = socket.socketpair()
@@ -233,7 +234,8 @@ class MqttSink:
         self.cursor = next(iter(self._in_flight.values()), self._sent_id + 1) - 1
 
     def _was_published(self, point: Point) -> bool:
-        kept_s = self._kept.get(point.topic) if point.retain else None
+        # Totals alone: one that came once more behind a later one would look like a fall. A present value may be repeated.
+        kept_s = self._kept.get(point.topic) if point.kind == "counter" else None
         return kept_s is not None and kept_s - _REPEAT_S < point.time_s <= kept_s
 
     def _has_learned(self, client: Client) -> bool:
@@ -273,7 +275,8 @@ class MqttSink:
             return
         for topics in self._listen:
             client.subscribe(topics)
-        self._learning, self._learned_at_s = [f"/sensor/{one}/+" for one in self._own()], time.monotonic() + _LEARN_S
+        self._learning = [f"/sensor/{one}/counter" for one in self._own()] if self._first else []
+        self._first, self._learned_at_s = False, time.monotonic() + _LEARN_S
         if self._learning:
             client.subscribe([(topics, 0) for topics in self._learning])
         with self._lock:
