@@ -235,7 +235,7 @@ def test_the_line_is_found_while_the_first_telegram_comes(chain: Chain) -> None:
         sent_before = len(port.sent)
         telegram, sent = next_telegram(board)
         assert (telegram.registers, telegram.crc) == (sent.registers(), crc)
-        # A fast one is read at once; of a slow one the beginning goes by at the wrong speed. One may have begun before the port was open.
+        # A fast one is read at once; of a slow one the beginning goes by at the wrong speed. One may be under way already.
         assert first_read <= len(port.sent) - sent_before <= first_read + 1
         assert port.line.listens_at == (pytest.approx(baud, rel=1e-3), bool(inverted))
         if crc == NONE:

@@ -87,7 +87,7 @@ class MqttSink:
     ) -> None:
         """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of.
 
-        ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of their totals tells
+        ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of them tells
         at the first connection what was published already, although the bridge had died before it knew."""
         self.published = 0
         self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
@@ -234,8 +234,7 @@ class MqttSink:
         self.cursor = next(iter(self._in_flight.values()), self._sent_id + 1) - 1
 
     def _was_published(self, point: Point) -> bool:
-        # Totals alone: one that came once more behind a later one would look like a fall. A present value may be repeated.
-        kept_s = self._kept.get(point.topic) if point.kind == "counter" else None
+        kept_s = self._kept.get(point.topic) if point.retain else None
         return kept_s is not None and kept_s - _REPEAT_S < point.time_s <= kept_s
 
     def _has_learned(self, client: Client) -> bool:
@@ -275,7 +274,7 @@ class MqttSink:
             return
         for topics in self._listen:
             client.subscribe(topics)
-        self._learning = [f"/sensor/{one}/counter" for one in self._own()] if self._first else []
+        self._learning = [f"/sensor/{one}/+" for one in self._own()] if self._first else []
         self._first, self._learned_at_s = False, time.monotonic() + _LEARN_S
         if self._learning:
             client.subscribe([(topics, 0) for topics in self._learning])
