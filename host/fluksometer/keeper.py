@@ -107,7 +107,12 @@ class Keeper:
                 async with asyncio.timeout(COMMIT_EVERY_S):
                     await self._hurry.wait()
             self._hurry.clear()
-            await self.commit()
+            commit = asyncio.create_task(self.commit())
+            try:
+                await asyncio.shield(commit)
+            except asyncio.CancelledError:  # what its thread has begun goes on, and has to be known here
+                await commit
+                raise
 
     def hurry(self) -> None:
         """Somebody waits for the next commit: now, not when a second is over."""
@@ -119,6 +124,7 @@ class Keeper:
         count = len(self._totals)
         points = self.outbox.uncommitted() + self._totals
         texts = {name: _text(value) for name, value in self._state().items()}
+        # Read back from the text: a copy that stays as it is while the thread writes it.
         changed = {name: json.loads(text) for name, text in texts.items() if text != self._written.get(name)}
         if not points and not changed and (position, cursors) == self._last:
             self._saved()
@@ -143,12 +149,16 @@ class Keeper:
         self._saved()
         if position:
             self._stored(position)
+        try:
+            await asyncio.to_thread(self._look_after, cursors)
+        except LedgerFault as fault:
+            self._tell(fault)
 
     def close(self) -> None:
         """The ledger is no longer used."""
         self._ledger.close()
 
-    # --- in the commit's thread ---
+    # --- in a thread ---
 
     def _write(
         self,
@@ -161,13 +171,15 @@ class Keeper:
             self._ledger.forget_sink(name)  # it is configured no more
         began_s = time.monotonic()
         self._ledger.commit(position, states, points, cursors)
-        took_s = time.monotonic() - began_s
+        self._commit_s = max(self._commit_s, time.monotonic() - began_s)
+
+    def _look_after(self, cursors: Mapping[str, int]) -> None:
+        # Apart from the commit: a fault in here must not make it look undone.
         self._commits += 1
         if self._commits % _TRIM_EVERY == 0:
             self._commit_s = 0.0
             for sink, count in self._ledger.trim().items():
                 self._dropped[sink] += count
-        self._commit_s = max(self._commit_s, took_s)
         for report in self._ledger.take_reports():
             self._reports.append(report.text)
             _log.error("ledger", condition=report.condition, reason=report.text)

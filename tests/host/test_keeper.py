@@ -1,6 +1,8 @@
 """What is published, and when: present values at once, totals only when they are stored."""
 
 import asyncio
+import contextlib
+import threading
 
 from host.ledgers import open_ledger
 from host.making import make_point
@@ -72,3 +74,46 @@ def test_while_the_disk_is_full_present_values_go_on_and_totals_wait(tmp_path, m
     asyncio.run(keeper.commit())
     assert keeper.fault is None and visible(keeper) == [0, 1, 2, 100, 101, 102]
     assert keeper.outbox.read(0, 100) == ledger.read(0, 100)
+
+
+def test_a_fault_behind_the_commit_does_not_make_it_undone(tmp_path, monkeypatch):
+    ledger = open_ledger(tmp_path)
+    keeper = new_keeper(ledger)
+
+    def full(*_what):
+        raise LedgerFault("full", tmp_path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "read", full)
+        keeper.publish([present(1), total(2)])
+        asyncio.run(keeper.commit())
+        assert keeper.fault.condition == "full"
+    keeper.publish([present(3), total(4)])
+    asyncio.run(keeper.commit())
+    assert visible(keeper) == [1, 2, 3, 4] and keeper.outbox.read(0, 100) == ledger.read(0, 100)
+
+
+def test_a_stop_in_the_middle_of_a_commit_lets_it_end(tmp_path, monkeypatch):
+    ledger = open_ledger(tmp_path)
+    keeper = new_keeper(ledger)
+    commit, begun, go_on = ledger.commit, threading.Event(), threading.Event()
+
+    def slow(*what):
+        begun.set()
+        assert go_on.wait(10)
+        commit(*what)
+
+    async def work():
+        task = asyncio.create_task(keeper.keep())
+        keeper.hurry()
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await keeper.commit()  # the last one of the bridge
+
+    keeper.publish([present(1), total(2)])
+    monkeypatch.setattr(ledger, "commit", slow)
+    asyncio.run(work())
+    assert visible(keeper) == [1, 2] and keeper.outbox.read(0, 100) == ledger.read(0, 100)

@@ -20,7 +20,7 @@ def test_whatever_befalls_nothing_is_lost(tmp_path):
     # may be told again under the other one by a bridge that was killed: a few present values in some thousands. No total.
     present = [found.pop(f"windows_{what}").value for what in ("lost", "doubled", "misplaced")]
     assert [one for one in found.values() if not one.held] == [] and lost.value < 2.5, "\n".join(said)
-    assert sum(present) <= 30, "\n".join(said)
+    assert sum(present) <= 9, "\n".join(said)
 
 
 def test_full_load_reaches_a_subscriber_at_once(tmp_path, monkeypatch):
