@@ -28,7 +28,7 @@ HOST_LAYERS = [
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
     | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
-    {"link_session", "storage", "outbox"},
+    {"link_session", "storage", "outbox", "sinks"},
     {"adapters", "web"},
     {
         "calibrator",

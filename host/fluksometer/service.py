@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import structlog
 
 from fluksometer import __version__
+from fluksometer.adapters import broker
 from fluksometer.adapters.broker import EmbeddedBroker
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.event_log import EventLog
@@ -27,19 +28,17 @@ from fluksometer.domain.points import Point
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
-from fluksometer.domain.topics import Message, sensor_config
+from fluksometer.domain.topics import Message, sensor_config, sensor_sections
 from fluksometer.errors import Failure
 from fluksometer.health_desk import HealthDesk, Surroundings
 from fluksometer.intake import Intake, Latency
 from fluksometer.keeper import Keeper
 from fluksometer.link_session import LinkSession
 from fluksometer.shared.records import CAPTURE
+from fluksometer.sinks import Seat, Sink, SinkChanged
 from fluksometer.storage.ledger import Ledger
 
 SUMMARY_EVERY_S = 60.0
-_MQTT = "mqtt"  # the sink's name in the ledger
-_BROKER_CHECK_S = 0.5
-_BROKER_RETRY_S = 5.0
 _log = structlog.get_logger("fluksometer")
 
 
@@ -48,7 +47,7 @@ class Woken:
     """A desk has something to do."""
 
 
-News = LinkNews | BrokerNews | Woken
+News = LinkNews | BrokerNews | SinkChanged | Woken
 
 
 class Bridge:
@@ -64,10 +63,11 @@ class Bridge:
         told: ToldBook,
         ledger: Ledger,
         desks: Sequence[Desk] = (),
+        sinks: Mapping[str, Callable[[Seat], Sink]] | None = None,
         login: tuple[str, str | None] | None = None,
     ) -> None:
-        """``desks``: one for each further terminal in use; they put what they are told into ``told``. What ``ledger`` has of an
-        earlier run goes on."""
+        """``desks``: one for each further terminal or sort of client; they put what they are told into ``told``. ``sinks``: by
+        name in the ledger, what makes each one beside MQTT. What ``ledger`` has of an earlier run goes on."""
         self._name = config.device.name
         self._device_id = device_id
         self._sensors = sensors
@@ -81,28 +81,32 @@ class Bridge:
         self._session = LinkSession(config.board_settings(device_id), calibrator.for_board, ledger.position)
         self._desk = CaptureDesk(device_id, sensors)
         self._event_log = EventLog(_log)
-        self._mqtt_down: str | None = None  # why
         self._received: HostTime = host_time()  # when the bytes of the present events came
         self._news: asyncio.Queue[News] = asyncio.Queue()
         known = self._intake.bank.usb_serial
         self._link = SerialLink(config.board.port, clock=host_time, tell=self._news.put_nowait, known=known)
         state, stored = self._intake.state, self._session.acknowledge
         self._keeper = Keeper(
-            ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sink, stored=stored
+            ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sinks, stored=stored
         )
         mqtt = config.mqtt
         self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
         self._sink = self._new_sink(config, ledger, login)
+        self._sinks: list[Sink] = [self._sink]
+        for name, make in (sinks or {}).items():
+            cursor = ledger.cursors.get(name, ledger.last_id)
+            self._sinks.append(make(Seat(self._keeper.outbox, cursor, self._tell_from_thread)))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked = asyncio.Event()
         self._death: str | None = None  # which thread died, and of what
 
-    def _wake_sink(self) -> None:
-        self._sink.wake()
+    def _wake_sinks(self) -> None:
+        for sink in self._sinks:
+            sink.wake()
 
     def _cursors(self) -> dict[str, int]:
-        return {_MQTT: self._sink.cursor}
+        return {sink.name: sink.cursor for sink in self._sinks}
 
     def _new_sink(self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None) -> MqttSink:
         return MqttSink(
@@ -111,7 +115,7 @@ class Bridge:
             client_id=f"fluksometer-{self._device_id[:12]}",
             tell=self._tell_from_thread,
             outbox=self._keeper.outbox,
-            cursor=ledger.cursors.get(_MQTT, ledger.last_id),
+            cursor=ledger.cursors.get(MqttSink.name, ledger.last_id),
             login=login,
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
             own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
@@ -132,7 +136,8 @@ class Bridge:
         try:
             await self._start()
             async with asyncio.TaskGroup() as group:
-                works = [self._converse(), self._watch_broker(), self._sum_up(), self._keeper.keep()]
+                works = [self._converse(), self._sum_up(), self._keeper.keep()]
+                works += [broker.watch(self._broker)] if self._broker else []
                 works += [desk.serve(lambda: self._tell_from_thread(Woken())) for desk in self._desks]
                 tasks = [group.create_task(work) for work in works]
                 await stop.wait()
@@ -159,16 +164,17 @@ class Bridge:
         if self._broker:
             await asyncio.to_thread(self._broker.start)
             _log.info("broker_started", address=self._broker.address)
-        self._publish(self._config_message(None))
-        self._sink.start()
+        self._tell_config(None)
+        for sink in self._sinks:
+            sink.start()
         self._link.start()
 
     async def _stop(self) -> None:
         await asyncio.to_thread(self._link.stop)
         await self._keeper.commit()  # the last totals are published too
-        await asyncio.to_thread(
-            self._sink.stop
-        )  # it sends what is queued: what has arrived is known before the last commit
+        async with asyncio.TaskGroup() as group:  # they deliver what is queued, which the last commit then knows
+            for sink in self._sinks:
+                group.create_task(asyncio.to_thread(sink.stop))
         await self._keeper.commit()
         self._keeper.close()
         if self._broker:
@@ -189,7 +195,7 @@ class Bridge:
             self._serve_terminals()
             if self._told.changed:
                 self._told.changed = False
-                self._publish(self._config_message(self._session.hello))
+                self._tell_config(self._session.hello)
             if self._intake.recalibrated:
                 self._intake.recalibrated = False
                 self._recalibrate()
@@ -207,25 +213,6 @@ class Bridge:
         self._intake.saved()
         if self._session.hold:
             self._news.put_nowait(Woken())
-
-    async def _watch_broker(self) -> None:
-        while self._broker:
-            await asyncio.sleep(_BROKER_CHECK_S)
-            if self._broker.running:
-                continue
-            _log.warning("broker_died", note="starting it again")
-            await self._revive(self._broker)
-
-    async def _revive(self, broker: EmbeddedBroker) -> None:
-        reason = ""
-        while not broker.running:
-            try:
-                await asyncio.to_thread(broker.start)
-                _log.info("broker_started", address=broker.address)
-            except Failure as failure:
-                if str(failure) != reason:
-                    _log.error("broker_start_failed", reason=(reason := str(failure)), note="trying again")
-                await asyncio.sleep(_BROKER_RETRY_S)
 
     async def _sum_up(self) -> None:
         while True:
@@ -262,7 +249,6 @@ class Bridge:
                 self._session.close()
             case BrokerUp():
                 _log.info("mqtt_up", broker=self._broker_address)
-                self._mqtt_down = None
                 for desk in self._desks:
                     desk.broker(True)
             case Received(topic=topic, payload=payload):
@@ -271,11 +257,14 @@ class Bridge:
                     desk.want(topic, payload)
             case Woken():
                 pass
+            case SinkChanged(name=name, reason=""):
+                _log.info("sink_up", sink=name)
+            case SinkChanged(name=name, reason=reason):
+                _log.warning("sink_down", sink=name, reason=reason)
             case BacklogUnread(reason=reason):
                 _log.error("mqtt_backlog", reason=reason or "can be read again")
             case BrokerDown():
                 _log.warning("mqtt_down", broker=self._broker_address, reason=news.reason)
-                self._mqtt_down = news.reason
                 for desk in self._desks:
                     desk.broker(False)
         return []
@@ -288,7 +277,7 @@ class Bridge:
             case BoardSaidHello(hello=hello):
                 self._link.prefer(hello.usb_serial)
                 self._desk.ring_samples = RING_SAMPLES
-                self._publish(self._config_message(hello))
+                self._tell_config(hello)
             case RawCame(hello=hello, raw=raw):
                 self._take_raw(hello, raw)
             case HealthReported(health=health):
@@ -297,7 +286,10 @@ class Bridge:
     def _look(self) -> Surroundings:
         return Surroundings(
             counts=self._session.counts,
-            sinks={_MQTT: self._keeper.sink_state(_MQTT, self._sink.cursor, self._mqtt_down, host_time().wall_s)},
+            sinks={
+                one.name: self._keeper.sink_state(one.name, one.cursor, one.down, host_time().wall_s)
+                for one in self._sinks
+            },
             ledger=self._keeper.ledger_state,
             clock=self._intake.clock_state,
         )
@@ -342,15 +334,20 @@ class Bridge:
                 self._publish(one)
         if points:
             self._keeper.publish(points)
+            for desk in self._desks:
+                desk.published(points)
 
     def _publish(self, message: Message) -> None:
         self._sink.publish(message)
 
-    def _config_message(self, hello: Hello | None) -> Message:
+    def _tell_config(self, hello: Hello | None) -> None:
         told, series = self._told.sections(), self._intake.bank.series
-        return sensor_config(self._device_id, self._name, __version__, self._sensors, hello, told, series)
+        sections = sensor_sections(self._name, __version__, self._sensors, hello, told, series)
+        self._publish(sensor_config(self._device_id, sections))
+        for desk in self._desks:
+            desk.configured(sections)
 
-    def _tell_from_thread(self, news: BrokerNews | Woken) -> None:
+    def _tell_from_thread(self, news: BrokerNews | SinkChanged | Woken) -> None:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._news.put_nowait, news)

@@ -76,7 +76,9 @@ def test_the_book_tells_when_its_sensors_changed():
 def test_told_sensors_stand_behind_the_ports_in_the_published_configuration():
     sections = [told(number, more=(("kid", number),)).section() for number in (1, 2)]
     own = [make_sensor(), make_sensor(sensor_id="f" * 32, function="b")]
-    found = json.loads(topics.sensor_config("d" * 32, "home", "0.1.0", own, None, sections).payload)
+    found = json.loads(
+        topics.sensor_config("d" * 32, topics.sensor_sections("home", "0.1.0", own, None, sections)).payload
+    )
     assert [key for key in found if key.isdigit()] == ["1", "7", "8", "9"]
     assert found["9"] == {
         "id": f"{2:032x}",

@@ -47,7 +47,7 @@ def test_sensor_config_bytes():
         make_sensor(),
         make_pulse_sensor(medium=Medium.WATER, function="0x1A", constant_milli=500, enabled=False, sensor_id="1" * 32),
     ]
-    message = topics.sensor_config("d" * 32, "home", "0.1.0", sensors, None)
+    message = topics.sensor_config("d" * 32, topics.sensor_sections("home", "0.1.0", sensors, None))
     assert message.topic == f"/device/{'d' * 32}/config/sensor"
     assert message.payload == (
         '{"main":{"name":"home","version":"0.1.0","sw_major":0,"sw_minor":1,"max_sensors":6,'
@@ -61,18 +61,24 @@ def test_sensor_config_bytes():
 
 
 def test_the_board_is_named_once_it_has_said_hello():
-    main = json.loads(topics.sensor_config("d" * 32, "home", "0.1.0", [], make_hello()).payload)["main"]
+    main = json.loads(
+        topics.sensor_config("d" * 32, topics.sensor_sections("home", "0.1.0", [], make_hello())).payload
+    )["main"]
     assert (main["board"], main["firmware"], main["micropython"]) == ("Pico", "0.1.0", "1.26.1")
 
 
 def test_a_whole_constant_is_an_integer():
-    payload = topics.sensor_config("d" * 32, "home", "0.1.0", [make_pulse_sensor()], None).payload
+    payload = topics.sensor_config(
+        "d" * 32, topics.sensor_sections("home", "0.1.0", [make_pulse_sensor()], None)
+    ).payload
     assert '"constant":1}' in payload
 
 
 @pytest.mark.parametrize(("clamp_a", "text"), [(Fraction(100), "100"), (Fraction("47.6"), "47.6")])
 def test_a_clamp_is_published_as_a_plain_number(clamp_a, text):
-    payload = topics.sensor_config("d" * 32, "home", "0.1.0", [make_sensor(clamp_a=clamp_a)], None).payload
+    payload = topics.sensor_config(
+        "d" * 32, topics.sensor_sections("home", "0.1.0", [make_sensor(clamp_a=clamp_a)], None)
+    ).payload
     assert f'"current":{text},' in payload
 
 
@@ -98,4 +104,4 @@ def test_the_second_sensor_of_a_port_has_a_section_behind_the_ports():
 
 
 def sections(sensors):
-    return json.loads(topics.sensor_config("d" * 32, "home", "0.1.0", sensors, None).payload)
+    return json.loads(topics.sensor_config("d" * 32, topics.sensor_sections("home", "0.1.0", sensors, None)).payload)

@@ -1,11 +1,17 @@
 """The embedded MQTT broker: iotcore (rumqttd in a wheel) in a child process of its own."""
 
+import asyncio
 import errno
 import re
 
+import structlog
 from iotcore import Broker
 
 from fluksometer.errors import Failure, PortTaken
+
+_CHECK_S = 0.5
+_RETRY_S = 5.0
+_log = structlog.get_logger("fluksometer")
 
 
 class EmbeddedBroker:
@@ -38,6 +44,27 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End the child process and free the port."""
         self._broker.stop()
+
+
+async def watch(broker: EmbeddedBroker) -> None:
+    """Start it again whenever it has died, until cancelled."""
+    while True:
+        await asyncio.sleep(_CHECK_S)
+        if not broker.running:
+            _log.warning("broker_died", note="starting it again")
+            await _revive(broker)
+
+
+async def _revive(broker: EmbeddedBroker) -> None:
+    reason = ""
+    while not broker.running:
+        try:
+            await asyncio.to_thread(broker.start)
+            _log.info("broker_started", address=broker.address)
+        except Failure as failure:
+            if str(failure) != reason:
+                _log.error("broker_start_failed", reason=(reason := str(failure)), note="trying again")
+            await asyncio.sleep(_RETRY_S)
 
 
 def _number(error: OSError) -> int | None:

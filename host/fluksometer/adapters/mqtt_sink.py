@@ -72,6 +72,8 @@ BrokerNews = BrokerUp | BrokerDown | Received | BacklogUnread
 class MqttSink:
     """One connection at a time. ``tell`` is called in the sink's thread; the public methods are for the loop's."""
 
+    name = "mqtt"
+
     def __init__(
         self,
         *,
@@ -90,6 +92,7 @@ class MqttSink:
         ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of them tells
         at the first connection what was published already, although the bridge had died before it knew."""
         self.published = 0
+        self.down: str | None = None
         self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
         self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
         self._tell, self._outbox, self._own = tell, outbox, own
@@ -285,6 +288,7 @@ class MqttSink:
         latest = self._outbox.latest()
         self._waiting.extend(point for number, point in latest if point.retain and number <= self.cursor)
         self._down_reason, self._retry_s = "", _RETRY_LEAST_S
+        self.down = None
         self._tell(BrokerUp())
 
     def _on_disconnect(
@@ -317,7 +321,7 @@ class MqttSink:
 
     def _report_down(self, reason: str) -> None:
         if reason != self._down_reason:
-            self._down_reason = reason
+            self._down_reason = self.down = reason
             self._tell(BrokerDown(reason))
 
 

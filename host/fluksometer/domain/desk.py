@@ -1,4 +1,4 @@
-"""What serves one terminal of the board, as the bridge sees it: records in, messages and asks out."""
+"""What serves one terminal of the board, or one sort of client, as the bridge sees it: records in, messages and asks out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -22,7 +22,7 @@ Fault = tuple[str, dict[str, object]]
 
 
 class Desk:
-    """A terminal that has nothing to do: each real one overrides what it needs. All but ``serve`` is called in the loop, and
+    """One that has nothing to do: each real one overrides what it needs. All but ``serve`` is called in the loop, and
     does not wait."""
 
     topics: tuple[str, ...] = ()
@@ -33,6 +33,12 @@ class Desk:
 
     def broker(self, up: bool) -> None:
         """The connection to the MQTT broker is there, or gone."""
+
+    def published(self, points: Sequence[Point]) -> None:
+        """These readings were handed to the sinks."""
+
+    def configured(self, sections: Mapping[str, Mapping[str, object]]) -> None:
+        """The sensor configuration, as published on MQTT: at the start, and whenever it has changed."""
 
     def take(self, hello: Hello, reading: Terminal, time_s: float | None, now_s: float) -> Sequence[Said]:
         """The board has said something of some terminal. ``time_s``: UTC of its ``t_us``, None when not known; ``now_s``:

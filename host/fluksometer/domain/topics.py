@@ -15,7 +15,7 @@ class Message:
     """One publication; the broker keeps the last of a topic if it is retained."""
 
     topic: str
-    payload: str
+    payload: str | bytes
     retain: bool = True
 
 
@@ -26,16 +26,20 @@ def decimal(milli: int) -> str:
     return f"{sign}{whole}.{rest:03d}".rstrip("0").rstrip(".")
 
 
-def sensor_config(
-    device_id: str,
+def sensor_config(device_id: str, sections: Mapping[str, object]) -> Message:
+    """The device's whole sensor configuration, as ``sensor_sections`` gives it."""
+    return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
+
+
+def sensor_sections(
     name: str,
     version: str,
     sensors: Iterable[Sensor],
     hello: Hello | None,
     told: Iterable[Mapping[str, object]] = (),
     series: Mapping[str, int] | None = None,
-) -> Message:
-    """The device's whole sensor configuration: sections by name, each value of the type its field has.
+) -> dict[str, dict[str, object]]:
+    """The whole sensor configuration: sections by name, each value of the type its field has.
 
     ``told``: sections of the sensors that others tell (``ToldSensor.section``); ``series``: of each total, by sensor id.
     """
@@ -51,7 +55,7 @@ def sensor_config(
                 sections[_section_name(port, sections)] = dict(section)
             case _:
                 sections[_section_name(_FIRST_TOLD, sections)] = dict(section)
-    return Message(f"/device/{device_id}/config/sensor", json.dumps(sections, separators=(",", ":"), ensure_ascii=True))
+    return sections
 
 
 _FIRST_TOLD = 7  # as on a Fluksometer: behind its six ports
