@@ -56,9 +56,10 @@ STATE_MOST_BYTES = 12288  # more is none of ours
 def read_file(name):
     """All of a file; None: there is none."""
     try:
+        count = min(os.stat(name)[6], STATE_MOST_BYTES)
         gc.collect()  # one after the other, in the same place
         with open(name, "rb") as file:
-            return file.read(min(os.stat(name)[6], STATE_MOST_BYTES))
+            return file.read(count)
     except OSError:
         return None
 

@@ -170,7 +170,7 @@ def fuzz_link(rng: random.Random, size: int) -> int:
 def _records_of_a_board(rng: random.Random) -> Iterator[bytes]:
     # Two boots with their kept records in order, passing ones between them, and whole records of any kind full of noise.
     head = (frame.WIRE_VERSION, 0, 1, 0, 1, 25, 0, 1, 1)
-    settings = [max(field[2], min(field[3], 7)) for field in records.SETTINGS_FIELDS]
+    settings = [max(field[2], min(field[3], 7)) for field in records.SETTINGS.fields]
     for boot_id in (7, 8):
         values = (*head, boot_id, 1, *settings, 0, 0, 1_000_000, "Pico")
         yield frame.seal(records.HELLO.kind, 0, records.HELLO.pack(*values))

@@ -20,7 +20,7 @@ from fluksometer.domain.link_events import (
 )
 from fluksometer.domain.readings import BoardSettings, Reading
 from fluksometer.link_session import LinkSession
-from fluksometer.shared.records import ACK, CLAMP, GREET, HEALTH, HELLO, PULSE, SETTINGS, SETTINGS_FIELDS
+from fluksometer.shared.records import ACK, CLAMP, GREET, HEALTH, HELLO, PULSE, SETTINGS
 from fluksometer.shared.terminal_records import P1_CRC_OK, P1_PIECE_BYTES, P1_TELEGRAM
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ class _Board:
 
         self._out = bytearray()
         self.link: Any = HostLink(self._write, lambda: True, None, lambda: 0, lambda a, b: a - b, Kept(_CAPACITY))
-        self._settings = [max(field[2], min(field[3], 0)) for field in SETTINGS_FIELDS]
+        self._settings = [max(field[2], min(field[3], 0)) for field in SETTINGS.fields]
         self._charge = dict.fromkeys(CLAMP_PORTS, 0)
         self._pulses = dict.fromkeys(PULSES_PER_KS, -1)
         self.t_us = 0

@@ -26,7 +26,7 @@ from .settings import Settings, ports_of, settings_from
 
 _HEALTH_EVERY = const(10)  # rounds of a second
 _RING_US = const(195000)  # a little less than 200 ms: whole sets only
-_RAW_WAITING = const(4)  # records of a capture go out only while no more than this are queued
+_RAW_WAITING = const(8)  # records of a capture go out only while no more than this are queued
 # Collecting early keeps what lives at the bottom of the heap, so that a longer ring finds its memory in one piece.
 _COLLECT_EVERY_BYTES = const(49152)
 
@@ -81,6 +81,7 @@ class Board:
         self._send_hello()
         for text in said:
             self._warn(text)
+        gc.collect()  # the tasks live long: at the bottom of the heap they leave room for a longer ring
         await asyncio.gather(
             link.write_forever(),
             link.read_forever(self._handle),
@@ -220,7 +221,10 @@ class Board:
             self._send_windows()
             if self._capture and self._capture.done:
                 capture, self._capture = self._capture, None
-                await self._report_capture(capture)
+                try:
+                    await self._report_capture(capture)
+                except MemoryError:
+                    self._warn("capture: memory ran out, the rest is missing")
 
     def _send_windows(self):
         window = self._sampler.take()

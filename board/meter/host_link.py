@@ -51,7 +51,10 @@ class HostLink:
 
     def send(self, kind, payload):
         """Queue a passing record; never waits. Not for interrupts or timers: it allocates."""
-        self._queue.append(to_host(seal(kind, 0, payload, self.kept.newest)))
+        try:
+            self._queue.append(to_host(seal(kind, 0, payload, self.kept.newest)))
+        except MemoryError:  # one record less is better than a board that starts anew
+            self._dropped += 1
         self._queued()
 
     def send_hello(self, make):
@@ -96,12 +99,21 @@ class HostLink:
         while True:
             await self._waiting.wait()
             self._waiting.clear()
-            while self._frame or self._choose():
-                if not self._writable():
+            while self._more():
+                if not self._frame or not self._writable():
                     await asyncio.sleep_ms(_RETRY_MS)
                     continue
                 self._write_piece()
                 await asyncio.sleep_ms(0)
+
+    def _more(self):
+        # Whether there is something to write. Its frame is not there yet when there was no memory for it; a kept record that is
+        # passed over for that is asked for again by the host.
+        try:
+            return self._frame or self._choose()
+        except MemoryError:
+            self._dropped += 1
+            return True
 
     def _choose(self):
         # A passing one between two kept ones, so that neither waits for all of the other.

@@ -46,8 +46,8 @@ class Keeper:
         self._boot_id = boot_id
         self._second = 0
         self._said = []
-        default = (Settings().values, 0, 0)
-        self._stored = default
+        self._default = Settings()
+        self._stored = (self._default.values, 0, 0)
         self._setup_due_s = 0  # 0: nothing was changed
         self._earlier = []  # of earlier boots, not acknowledged yet
         self._kept = []  # what the slot in force has
@@ -58,7 +58,7 @@ class Keeper:
 
     def load(self, calibration, clamp_inputs, pulse_inputs):
         """Settings to begin with; puts the calibration and the table where they belong, and takes in earlier counters."""
-        settings, table = Settings(), []
+        settings, table = self._default, []
         for tag, data in parts_of(self._setup.load() or b""):
             try:
                 if tag == _SETTINGS:

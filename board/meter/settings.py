@@ -1,8 +1,10 @@
 # What the host may change while the board runs. A fresh board starts with these; later with what was in force before. The host
 # compares them at each hello.
+import gc
+
 from shared._compat import const
 from shared.layout import RangeError
-from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS, SETTINGS, SETTINGS_FIELDS
+from shared.records import MAX_CONVERSIONS_HZ, MIN_CONVERSIONS_HZ, PULSE_PORTS, SETTINGS
 
 from .sampler import PAIRS
 
@@ -13,14 +15,16 @@ for _port in PULSE_PORTS:
 
 
 class Settings:
-    """values: all of them in the order of SETTINGS_FIELDS; each field is an attribute, ports and pairs as tuples."""
+    """values: all of them in the order of SETTINGS; each field is an attribute, ports and pairs as tuples."""
 
     def __init__(self, **given):
         fields = dict(_AT_START)
         fields.update(given)
-        self.values = tuple([fields.get(field[0], 0) for field in SETTINGS_FIELDS])
-        for field, value in zip(SETTINGS_FIELDS, self.values):
-            setattr(self, field[0], value)
+        names = [field[0] for field in SETTINGS.fields]
+        gc.collect()  # this lives long: now it finds a place at the bottom of the heap, below the ring
+        self.values = tuple([fields.get(name, 0) for name in names])
+        for name, value in zip(names, self.values):
+            setattr(self, name, value)
         self.clamp_ports = ports_of(self.clamp_ports)
         self.pulse_ports = ports_of(self.pulse_ports)
         self.pairs = pairs_of(self.pairs)
@@ -54,7 +58,7 @@ def mask_of(ports):
 
 def settings_from(payload, clamp_inputs, pulse_inputs):
     """Settings out of a record's payload, for the inputs that this board has; RangeError names what does not fit."""
-    settings = Settings(**dict(zip([field[0] for field in SETTINGS_FIELDS], SETTINGS.unpack(payload))))
+    settings = Settings(**dict(zip([field[0] for field in SETTINGS.fields], SETTINGS.unpack(payload))))
     clamps, pulses = settings.clamp_ports, settings.pulse_ports
     if mask_of(clamps) & mask_of(pulses):
         raise RangeError("settings.pulse_ports: a port is a clamp or a pulse input, not both")

@@ -5,7 +5,7 @@ class RangeError(ValueError): ...
 class Layout:
     kind: int
     name: str
-    fields: tuple[tuple[str, str, int, int], ...]
+    format: str
     tail: str | None
     text: bool
     size: int
@@ -13,9 +13,11 @@ class Layout:
         self,
         kind: int,
         name: str,
-        fields: tuple[tuple[str, str, int, int], ...],
+        fields: str,
         tail: str | None = ...,
         text: bool = ...,
     ) -> None: ...
+    @property
+    def fields(self) -> tuple[tuple[str, str, int, int], ...]: ...
     def pack(self, *values: Any) -> bytes: ...
     def unpack(self, payload: bytes) -> tuple[Any, ...]: ...

@@ -1,9 +1,5 @@
 from .layout import Layout as Layout
 
-U8: int
-U16: int
-U32: int
-I64: int
 PULSE_PORTS: tuple[int, ...]
 RADIO_OFF: int
 RADIO_FLUKSO: int
@@ -12,7 +8,6 @@ SERIAL_8N1: int
 SERIAL_8E1: int
 SERIAL_8O1: int
 SERIAL_8N2: int
-SETTINGS_FIELDS: tuple[tuple[str, str, int, int], ...]
 CHIP_RP2040: int
 CHIP_RP2350: int
 CLIPPED: int

@@ -5,7 +5,7 @@ from meter.calibration import Calibration
 from meter.clock import BoardClock
 from meter.sampler import Sampler
 from meter.settings import Settings
-from shared.records import SETTINGS_FIELDS, TO_HOST
+from shared.records import SETTINGS, TO_HOST
 
 POLL_MS = 16  # as wiring.py does
 
@@ -30,7 +30,7 @@ def settings_values(rate_hz, clamp_ports, pulse_ports, **given):
     """Values of a settings record."""
     given.update({"rate_hz": rate_hz, "clamp_ports": clamp_ports, "pulse_ports": pulse_ports})
     for name in given:
-        assert name in [field[0] for field in SETTINGS_FIELDS], name
+        assert name in [field[0] for field in SETTINGS.fields], name
     return Settings(**given).values
 
 

@@ -7,7 +7,7 @@ from meter.line_driver import LineDriver
 from meter.serial_port import SerialPort
 from meter.settings import Settings, settings_from
 from shared.layout import RangeError
-from shared.records import SETTINGS, SETTINGS_FIELDS
+from shared.records import SETTINGS
 from shared.terminal_records import SERIAL_IN, SERIAL_OUT, SERIAL_STATUS
 
 _TIMER = 0x50000420
@@ -235,9 +235,9 @@ def test_another_speed_is_in_force_behind_what_is_being_sent():
 
 
 def test_a_speed_that_no_uart_makes_is_refused():
-    values = dict([(field[0], 0) for field in SETTINGS_FIELDS])
+    values = dict([(field[0], 0) for field in SETTINGS.fields])
     values.update({"rate_hz": 1000, "radio_group": 212, "serial_baud": 299})
-    payload = SETTINGS.pack(*[values[field[0]] for field in SETTINGS_FIELDS])
+    payload = SETTINGS.pack(*[values[field[0]] for field in SETTINGS.fields])
     try:
         settings_from(payload, (1, 2, 3), (2, 3, 4, 5))
         raise AssertionError("taken")

@@ -11,7 +11,7 @@ WANTED = BoardSettings(rate_hz=20_000, clamp_ports=7, pulse_ports=24)
 
 
 def settings_values(settings):
-    return [getattr(settings, field[0]) for field in records.SETTINGS_FIELDS]
+    return [getattr(settings, field[0]) for field in records.SETTINGS.fields]
 
 
 def record(kind, seq, payload=b"", prev=None):

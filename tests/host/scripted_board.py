@@ -86,7 +86,7 @@ class ScriptedBoard:
         return int(((time.time() if wall_s is None else wall_s) - self._started_s) * 1e6)
 
     def hello(self) -> None:
-        wanted = (getattr(self.settings, field[0]) for field in records.SETTINGS_FIELDS)
+        wanted = (getattr(self.settings, field[0]) for field in records.SETTINGS.fields)
         values = (frame.WIRE_VERSION, 0, 1, 0, 1, 26, 1, 1, 1, self.boot_id, 0xE66, *wanted)
         crcs = (self.table_crc, self.calibration_crc)
         self.send(records.HELLO.kind, records.HELLO.pack(*values, *crcs, self.t_us(), "Scripted Pico"))
@@ -187,7 +187,7 @@ class ScriptedBoard:
 
     def _answer(self, kind: int, payload: bytes) -> None:
         if kind == records.SETTINGS.kind and self.obeys:
-            names = [field[0] for field in records.SETTINGS_FIELDS]
+            names = [field[0] for field in records.SETTINGS.fields]
             self.settings = BoardSettings(**dict(zip(names, records.SETTINGS.unpack(payload), strict=True)))
         if kind == records.CALIBRATION.kind:
             self.calibration = records.CALIBRATION.unpack(payload)

@@ -92,7 +92,7 @@ def decode_earlier(earlier: Earlier) -> ClampWindow | PairWindow | PulseCount:
 
 def settings(wanted: BoardSettings) -> Ask:
     """Asks the board for other settings."""
-    return records.SETTINGS, tuple(getattr(wanted, field[0]) for field in records.SETTINGS_FIELDS)
+    return records.SETTINGS, tuple(getattr(wanted, field[0]) for field in records.SETTINGS.fields)
 
 
 def calibration(wanted: BoardCalibration) -> Ask:
