@@ -21,7 +21,7 @@ from fluksometer.domain.desk import Desk, Fault, Said
 from fluksometer.domain.link_events import BoardSaidHello, Event, TerminalSpoke
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.told import ToldBook
-from fluksometer.domain.topics import Message, sensor_config
+from fluksometer.domain.topics import Message, sensor_config, sensor_sections
 from fluksometer.link_session import LinkSession
 from fluksometer.outbox import Outbox
 
@@ -149,7 +149,9 @@ class Chain:
             self.faults += desk.warnings()
         if self._told.changed:
             self._told.changed = False
-            self._publish(sensor_config(DEVICE_ID, "", "0.0", [], self.session.hello, self._told.sections()))
+            self._publish(
+                sensor_config(DEVICE_ID, sensor_sections("", "0.0", [], self.session.hello, self._told.sections()))
+            )
         if self.session.position:
             self.session.acknowledge(self.session.position)
         self.board.pico.console.send(self.session.data_to_send())

@@ -54,7 +54,8 @@ def test_the_heartbeat_follows_a_pulse_input(make_board) -> None:
     changes = [(at / 1e9, on) for at, on in board.pico.panel.leds["heartbeat"] if at > 3e9]
     dark = [later - earlier for (earlier, on), (later, _) in pairwise(changes) if not on]
     assert all(abs(one - 0.1) <= 0.03 for one in dark)
-    assert [at for at, on in changes if not on] == pytest.approx([3.5, 4.0, 4.5, 5.0], abs=0.03)
+    # A look each 20 ms, and a collection of the heap may come before it.
+    assert [at for at, on in changes if not on] == pytest.approx([3.5, 4.0, 4.5, 5.0], abs=0.045)
     board.pico.console.send(b"\x03")
     board.pico.run_for(0.5)
     assert not board.pico.panel.lit("heartbeat") and board.pico.panel.lit("power")  # the program has ended

@@ -32,7 +32,7 @@ KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")
 SLOW_HZ, FULL_HZ = 4000, 20000
 # When, in s: the bridge opens the pairing, something is on the air, a carrier drowns all (meanwhile another group is listened in,
 # and the chip loses its supply), JeeNodes are heard, every frame is damaged, the run ends.
-PAIRS_S, BUSY_S, JAM_S, JEENODES_S, DAMAGE_S, END_S = 1.9, 2.6, (2.8, 3.9), 3.95, (4.35, 4.55), 5.1
+PAIRS_S, BUSY_S, JAM_S, JEENODES_S, DAMAGE_S, END_S = 2.3, 3.0, (3.4, 4.5), 4.55, (4.95, 5.15), 5.7
 HOUSE = f"""
 [[clamp]]
 port = 1
@@ -112,7 +112,7 @@ def on_air_for(board: FirmwareBoard, data: bytes) -> None:
 def run(
     request: pytest.FixtureRequest, image: Path, flashed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SimpleNamespace]:
-    """What came of five seconds, always the same: the chip's noise, with which the board waits for quiet, has a seed."""
+    """What came of some seconds, always the same: the chip's noise, with which the board waits for quiet, has a seed."""
     own = tmp_path_factory.mktemp(request.param) / "pico.flash"
     shutil.copy(flashed, own)
     with pytest.MonkeyPatch.context() as patch:
