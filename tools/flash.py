@@ -19,6 +19,7 @@ OLDEST_MICROPYTHON = (1, 24, 0)  # rp2.DMA, vfs.mount() that tells the file syst
 ARCHITECTURES = {4: "armv6m", 7: "armv7emsp"}  # sys.implementation._mpy >> 10; MicroPython's py/persistentcode.h
 NATIVE_FORMAT = 0x306  # .mpy version 6, native sub-version 3: sys.implementation._mpy & 0x3ff
 ANSWER_TIMEOUT_S = 60
+LOOK_TIMEOUT_S = 30  # an emulated board on a busy machine takes some seconds
 COPY_TIMEOUT_S = 600
 PROMPT_TRIES = 2
 BLOCK_BYTES = 4096
@@ -155,7 +156,7 @@ def find_port(wanted: str | None) -> str:
 def look(port: str, planned: list[str]) -> BoardState:
     """Ask the board what it is and what it holds; FlashError when it can't run the firmware."""
     script = f"PLANNED = {planned!r}\nFOLDERS = {LOOKED_INTO!r}\n{LOOK}"
-    output = run_mpremote(port, "exec", script, timeout_s=ANSWER_TIMEOUT_S)
+    output = run_mpremote(port, "exec", script, timeout_s=LOOK_TIMEOUT_S)
     lines = [line for line in output.splitlines() if line.startswith("LOOK ")]
     if not lines:
         raise FlashError(

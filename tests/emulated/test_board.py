@@ -11,13 +11,13 @@ pytestmark = pytest.mark.emulated
 
 # 10 % to 100 % of a 50 A clamp on each input, seen through the measured curve of a real RP2040 with noise; contacts that bounce.
 # Pulses begin after the board has started and end before the last look, so that every one of them must have been counted.
-HUNDRED_SECONDS = """
+FIFTY_SECONDS = """
 [converter]
 curve = "rp2040-a"
 noise_lsb = 1.0
 [[clamp]]
 port = 1
-current_a = [[0, 5.0], [20, 10.0], [40, 20.0], [60, 35.0], [80, 50.0]]
+current_a = [[0, 5.0], [10, 10.0], [20, 20.0], [30, 35.0], [40, 50.0]]
 [[clamp]]
 port = 2
 current_a = 12.5
@@ -25,19 +25,19 @@ power_factor = 0.9
 harmonics = { 3 = 0.15, 5 = 0.08 }
 [[clamp]]
 port = 3
-current_a = [[0, 42.0], [50, 6.0]]
+current_a = [[0, 42.0], [25, 6.0]]
 [[pulse]]
 port = 4
-rate_hz = [[0, 0.0], [10, 0.5]]
+rate_hz = [[0, 0.0], [5, 0.5]]
 width_ms = 30
 bounce_ms = 2
-count = 45
+count = 20
 [[pulse]]
 port = 5
-rate_hz = [[0, 0.0], [10, 4.0]]
+rate_hz = [[0, 0.0], [5, 4.0]]
 width_ms = 30
 bounce_ms = 3
-count = 360
+count = 160
 """
 QUIET = "[[clamp]]\nport = 1\ncurrent_a = 10.0\n"
 LSB_A = 3.3 / 4096 * 50  # of a 50 A clamp with 1 V at 50 A
@@ -49,23 +49,23 @@ def rms_a(window) -> float:
     return ((n * square - total**2) / n**2) ** 0.5 * STEP_A
 
 
-def test_a_hundred_seconds_without_a_gap_or_a_lost_pulse(make_board) -> None:
-    board = make_board(HUNDRED_SECONDS)
+def test_fifty_seconds_without_a_gap_or_a_lost_pulse(make_board) -> None:
+    board = make_board(FIFTY_SECONDS)
     board.run(3.0)
     board.set(rate_hz=4000)
-    board.run(101.0)
+    board.run(51.0)
     assert board.nothing_missing()
     for port in (1, 2, 3):
         windows = board.of("clamp", port)[5:]
-        assert len(windows) >= 95
+        assert len(windows) >= 45
         assert {window["gap_samples"] for window in windows} == {0}
         assert {window["cycles"] for window in windows} == {50}
         assert {window["samples"] for window in windows} <= {3999, 4000, 4001}
         assert all(b["t_us"] - a["t_us"] == b["samples"] * 250 for a, b in pairwise(windows))
         check_currents(board, port, windows)
     for port in (4, 5):
-        assert board.of("pulse", port)[-1]["count"] == true_pulse_count(board.house, port, 100.0)
-    assert true_pulse_count(board.house, 5, 600.0) == 360
+        assert board.of("pulse", port)[-1]["count"] == true_pulse_count(board.house, port, 50.0)
+    assert true_pulse_count(board.house, 5, 600.0) == 160
     assert {health["records_dropped"] for health in board.of("health")} == {0}
 
 
@@ -82,7 +82,7 @@ def check_currents(board, port: int, windows: list) -> None:
         true_a = [amperes for t_s, amperes in clamp.current_a if t_s <= end_s][-1]
         assert rms_a(window) == pytest.approx(true_a, rel=0.01)
         compared += 1
-    assert compared > 70
+    assert compared > 25
 
 
 def test_starts_by_itself_with_a_hello_after_power_up_and_after_reset(make_board) -> None:

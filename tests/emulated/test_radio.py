@@ -32,7 +32,7 @@ KEY = bytes.fromhex("0123456789abcdef0123456789abcdef")
 SLOW_HZ, FULL_HZ = 4000, 20000
 # When, in s: the bridge opens the pairing, something is on the air, a carrier drowns all (meanwhile another group is listened in,
 # and the chip loses its supply), JeeNodes are heard, every frame is damaged, the run ends.
-PAIRS_S, BUSY_S, JAM_S, JEENODES_S, DAMAGE_S, END_S = 2.3, 3.0, (3.4, 4.5), 4.55, (4.95, 5.15), 5.7
+PAIRS_S, BUSY_S, JAM_S, JEENODES_S, DAMAGE_S, END_S = 2.3, 3.0, (3.4, 4.5), 4.55, (5.1, 5.3), 5.85
 HOUSE = f"""
 [[clamp]]
 port = 1
@@ -61,7 +61,7 @@ count = 2
 node = 11
 payload = "{"a5" * 66}"
 period_s = 0.06
-start_s = {JEENODES_S + 0.15}
+start_s = {JEENODES_S + 0.3}
 count = 12
 [faults]
 radio_jam_s = [[{JAM_S[0]}, {JAM_S[1]}]]
