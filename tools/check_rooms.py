@@ -41,7 +41,7 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks", "intake", "keeper"},
+    {"desks", "history", "intake", "keeper"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]
