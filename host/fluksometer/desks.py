@@ -15,6 +15,7 @@ from fluksometer.config_serial import Rs485Table
 from fluksometer.config_web import WebTable
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
+from fluksometer.domain.history import History
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.p1_desk import P1Desk
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
+def desks_of(
+    config: Config, identity: Identity, told: ToldBook, source: Path, history: History | None = None
+) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
-    relative paths begin."""
+    relative paths begin. ``history``: what [web] answers from."""
     desks: list[Desk] = [_panel_desk(config, identity)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
@@ -37,7 +40,7 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
     if config.web and config.web.enable:
-        desks.append(_web_desk(config, config.web, identity, source, tuple(desks)))
+        desks.append(_web_desk(config, config.web, identity, source, tuple(desks), history))
     return desks
 
 
@@ -85,7 +88,9 @@ def _serial_desk(config: Config, line: Rs485Table, identity: Identity, told: Tol
     return SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of)
 
 
-def _web_desk(config: Config, web: WebTable, identity: Identity, source: Path, others: Sequence[Desk]) -> Desk:
+def _web_desk(
+    config: Config, web: WebTable, identity: Identity, source: Path, others: Sequence[Desk], history: History | None
+) -> Desk:
     # Imported here: who has no [web] needs no memory for it.
     from fluksometer.adapters.token_file import TokenFile
     from fluksometer.domain.live_sensors import LiveSensors
@@ -101,6 +106,7 @@ def _web_desk(config: Config, web: WebTable, identity: Identity, source: Path, o
             live=live,
             tokens=TokenFile(state_dir(config, source)).read,
             now_s=lambda: host_time().wall_s,
+            history=history,
             price=web.price,
             health=lambda: desk.health,
             counts=lambda: {key: value for one in others for key, value in one.summary().items()},

@@ -15,6 +15,7 @@ from .openapi import describe
 from .parts import Parts
 from .sensor_api import sensor_endpoints
 from .table import JSON, Answer, Endpoint, Refused, check
+from .tmpo_api import tmpo_endpoints
 
 _ALLOWED = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -25,7 +26,7 @@ _ALLOWED = {
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     """All of them; the last one describes them."""
-    found = sensor_endpoints(parts)
+    found = [*sensor_endpoints(parts), *tmpo_endpoints(parts)]
     answers = {200: Answer("this description", {JSON: {"type": "object"}})}
 
     async def description(request: Request) -> Response:
@@ -64,8 +65,7 @@ async def _answer(endpoint: Endpoint, request: Request) -> Response:
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=_ALLOWED | {"Allow": "GET, HEAD, OPTIONS"})
     try:
-        if endpoint.checked:
-            check(endpoint.params, request)
+        check([param for param in endpoint.params if endpoint.checked or param.where == "path"], request)
         return await endpoint.handler(request)
     except Refused as refused:
         if endpoint.errors == JSON:
