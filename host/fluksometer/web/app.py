@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from .api_v1 import api_endpoints
 from .guard import Guard
+from .metrics import metrics_endpoints
 from .openapi import describe
 from .parts import Parts
 from .sensor_api import sensor_endpoints
@@ -26,7 +28,7 @@ _ALLOWED = {
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     """All of them; the last one describes them."""
-    found = [*sensor_endpoints(parts), *tmpo_endpoints(parts)]
+    found = [*sensor_endpoints(parts), *tmpo_endpoints(parts), *api_endpoints(parts), *metrics_endpoints(parts)]
     answers = {200: Answer("this description", {JSON: {"type": "object"}})}
 
     async def description(request: Request) -> Response:

@@ -38,8 +38,9 @@ class Guard:
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message.setdefault("headers", [])}
-                message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in there)]
+                own = list(message.get("headers", []))
+                more = [one for one in _HEADERS if one[0] not in {name for name, _ in own}]
+                message["headers"] = [one for one in own + more if one[1]]  # an empty one of its own keeps ours away
             await send(message)
 
         if fault:

@@ -114,7 +114,8 @@ async def _history(parts: Parts, request: Request, sensor_id: str) -> Response:
         factor = old_conversion(unit, own, counts, parts.price).factor
     except BadUnit as fault:
         raise Refused(400, str(fault)) from fault
-    stamps, milli = await parts.away(lambda history: binned(history, sensor, span, parts))
+    bins, milli = await parts.away(lambda history: binned(history, sensor, span, parts))
+    stamps = [end for _, end in bins]
     values = [None if isnan(one) else half_away(one) for one in (milli * float(factor / 1000)).tolist()]
     if media == CSV:
         lines = (f"{stamp},{'nan' if value is None else value}" for stamp, value in zip(stamps, values, strict=True))

@@ -6,7 +6,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from fluksometer.domain.history import History
-from fluksometer.domain.history_bins import covering, means, rates
+from fluksometer.domain.history_bins import covering, growths, means, rates
 from fluksometer.domain.history_query import Span
 from fluksometer.domain.live_sensors import LiveSensor
 from fluksometer.domain.rest_units import unit_of
@@ -27,9 +27,11 @@ def known(parts: Parts, sensor_id: str) -> LiveSensor:
     return sensor
 
 
-def binned(history: History, sensor: LiveSensor, span: Span, parts: Parts) -> tuple[list[int], NDArray[float64]]:
-    """Stamps, and thousandths of the sensor's unit: of a total per second, of a present value itself. Refused when nothing was
-    ever stored. For a thread."""
+def binned(
+    history: History, sensor: LiveSensor, span: Span, parts: Parts, *, whole: bool = True, amount: bool = False
+) -> tuple[list[tuple[int, int]], NDArray[float64]]:
+    """Stretches of time, and thousandths of the sensor's unit: of a total per second (``amount``: at all), of a present value
+    itself. ``whole``: as history_bins.rates. Refused when nothing was ever stored. For a thread."""
     counts = unit_of(sensor.section)[1]
     every_s = (_NIGHT_EVERY_S if span.night else span.step_s) if counts else 1
     alive_s = min(sensor.last_s or 0, int(parts.now_s()))
@@ -37,7 +39,9 @@ def binned(history: History, sensor: LiveSensor, span: Span, parts: Parts) -> tu
     series = covering(history, sensor.sensor_id, span.start_s, span.end_s, every_s)
     if not series and history.last(sensor.sensor_id) is None:
         raise Refused(404, "nothing was stored of this sensor yet")
+    if amount:
+        return bins, growths(series, bins, alive_s)
     if counts:
-        return [end for _, end in bins], rates(series, bins, alive_s)
+        return bins, rates(series, bins, alive_s, whole=whole)
     hold_s = _KUBE_HOLD_S if sensor.section.get("class") == "kube" else _HOLD_S
-    return [end for _, end in bins], means(series, bins, alive_s, hold_s)
+    return bins, means(series, bins, alive_s, hold_s, whole=whole)
