@@ -26,7 +26,7 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
+    | {"config_sensors", "config_tmpo", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks"},
     {"adapters", "web"},
@@ -41,7 +41,7 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks", "history", "intake", "keeper"},
+    {"desks", "history", "intake", "keeper", "tmpo_desk"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]
