@@ -43,7 +43,7 @@ HOST_LAYERS = [
     },
     {"desks", "history", "intake", "keeper", "tmpo_desk"},
     {"service"},
-    {"cli", "commands", "__main__"},
+    {"cli", "commands", "tmpo_words", "__main__"},
 ]
 SIDES = {"adapters", "storage", "web"}  # modules of these rooms know nothing of each other
 FORBIDDEN = {"adapters": {"storage"}, "web": {"storage"}}  # what they store goes through the service

@@ -14,7 +14,7 @@ from fluksometer.storage.tmpo import Growth, Series, Store
 
 SID = "0123456789abcdef0123456789abcde1"
 SECTION = {"id": SID, "enable": 1, "class": "analog", "type": "electricity", "function": "main", "data_type": "counter"}
-START_S = 1_422_801_920  # the first second of a block of level 8, 8 minutes into one of level 12
+START_S = 1_422_798_848  # the first second of a block of level 12, 12288 s into one of level 16
 
 
 def counter(time_s: int, wh: float, *, sid: str = SID, series: int = 0) -> Point:
@@ -34,7 +34,9 @@ def store_at(root: Path) -> Store:
 class Logger:
     """A sink with its log and outbox, whose turns and clock are the test's; the ledger is a list."""
 
-    def __init__(self, root: Path, *, sections=(SECTION,), cursor: int = 0, points=(), most_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, root: Path, *, sections=(SECTION,), cursor: int = 0, points=(), most_bytes: int = 1 << 30
+    ) -> None:
         self.now_s = float(START_S)
         self.told: list = []
         self.outbox = Outbox(keep=1 << 20)
@@ -58,7 +60,9 @@ class Logger:
         self.log.store.close()
 
 
-def values(history, start_s: int = 0, end_s: int = 1 << 40, *, sid: str = SID, **more) -> dict[int, list[tuple[int, int]]]:
+def values(
+    history, start_s: int = 0, end_s: int = 1 << 40, *, sid: str = SID, **more
+) -> dict[int, list[tuple[int, int]]]:
     """What is read, by rid."""
     found = history.read(sid, start_s, end_s, **more)
     return {rid: list(zip(times.tolist(), milli.tolist(), strict=True)) for rid, times, milli in found}

@@ -95,6 +95,16 @@ class Store:
         with self._lock:
             return sorted(series for series, names in self._names.items() if names)
 
+    def path(self, series: Series, name: BlockName) -> Path:
+        """The file of a block."""
+        return self._tree.root / Key(series.sensor_id, name).path
+
+    def covered(self) -> list[Path]:
+        """Files of blocks that lie under one of a higher level: of a compaction that was cut off."""
+        with self._lock:
+            indexed = {Key(series.sensor_id, name) for series, names in self._names.items() for name in names}
+            return [self._tree.root / key.path for key in sorted(self._sizes.keys() - indexed)]
+
     def names(self, series: Series) -> list[BlockName]:
         """Its blocks, ascending."""
         with self._lock:
