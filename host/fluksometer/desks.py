@@ -18,20 +18,22 @@ from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.history import History
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
+from fluksometer.history import HistoryLog
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
+from fluksometer.tmpo_desk import TmpoDesk
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
 def desks_of(
-    config: Config, identity: Identity, told: ToldBook, source: Path, history: History | None = None
+    config: Config, identity: Identity, told: ToldBook, source: Path, log: HistoryLog | None = None
 ) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
-    relative paths begin. ``history``: what [web] answers from."""
+    relative paths begin. ``log``: the history, unless it is switched off."""
     desks: list[Desk] = [_panel_desk(config, identity)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
@@ -39,8 +41,10 @@ def desks_of(
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    if log:
+        desks.append(TmpoDesk(identity.device_id, log))
     if config.web and config.web.enable:
-        desks.append(_web_desk(config, config.web, identity, source, tuple(desks), history))
+        desks.append(_web_desk(config, config.web, identity, source, tuple(desks), log.history if log else None))
     return desks
 
 

@@ -94,15 +94,28 @@ def unzip(data: bytes) -> bytes:
 
 
 def _decode_text(text: bytes) -> Block:
+    header, steps, deltas = parts_of(text)
+    return checked(header, steps, deltas)
+
+
+Integers = NDArray[np.int64]
+
+
+def parts_of(text: bytes) -> tuple[dict[str, Any], Integers, Integers]:
+    """Header, differences of time and of value, as they stand there. Raises BadBlock."""
     to_times = text.find(_TO_TIMES)
     to_values = text.find(_TO_VALUES, to_times)
     end = len(text.rstrip(b"\n")) - len(_END)
     if not (text.startswith(b'{"h":{') and 0 < to_times < to_values < end and text.startswith(_END, end)):
         raise BadBlock('not of the form {"h":{...},"t":[...],"v":[...]}')
     header = _header(text[len(b'{"h":') : to_times + 1])
-    (head_s, head_milli), (tail_s, tail_milli) = _end(header, "head"), _end(header, "tail")
     steps = numbers(text[to_times + len(_TO_TIMES) : to_values])
-    deltas = _thousandths(text[to_values + len(_TO_VALUES) : end])
+    return header, steps, _thousandths(text[to_values + len(_TO_VALUES) : end])
+
+
+def checked(header: Mapping[str, Any], steps: Integers, deltas: Integers) -> Block:
+    """The block of these parts, which are changed on the way. Raises BadBlock when they do not belong together."""
+    (head_s, head_milli), (tail_s, tail_milli) = _end(header, "head"), _end(header, "tail")
     if len(steps) != len(deltas):
         raise BadBlock(f"{len(steps)} times, {len(deltas)} values")
     if steps[0] or deltas[0]:

@@ -69,10 +69,8 @@ class Tree:
 
     def scan(self) -> Scan:
         """Looks at every name. Raises HistoryFault."""
-        found = Scan({}, [])
         with self._faults_named():
-            _scan(self.root / _BLOCKS, (), found)
-        return found
+            return scan_blocks(self.root / _BLOCKS)
 
     def read(self, key: Key) -> bytes:
         """A block's file. Raises FileNotFoundError, HistoryFault."""
@@ -126,6 +124,13 @@ class Tree:
             yield
         except OSError as error:
             raise fault_of(error, self.root) from error
+
+
+def scan_blocks(folder: Path) -> Scan:
+    """What lies in a directory of sensors; nothing in one that is not there. Raises OSError."""
+    found = Scan({}, [])
+    _scan(folder, (), found)
+    return found
 
 
 def _scan(folder: Path, parts: tuple[str, ...], found: Scan) -> None:
