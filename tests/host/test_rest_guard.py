@@ -141,7 +141,9 @@ def test_a_request_that_comes_byte_by_byte_is_cut_off(site, monkeypatch):
 def test_a_connection_that_says_nothing_is_closed(site, monkeypatch):
     monkeypatch.setattr(server, "READ_S", 0.3)
     with socket.create_connection(("127.0.0.1", site.port), timeout=5) as client:
+        began_s = time.monotonic()
         assert received(client) == b""
+        assert time.monotonic() - began_s < 3
 
 
 def test_so_many_connections_and_no_more(site):

@@ -53,7 +53,7 @@ _READINGS: Final[dict[str, Any]] = {
             "type": "array",
             "items": {
                 "type": "array",
-                "prefixItems": [{"type": "integer"}, {"type": ["number", "null"]}],
+                "items": {"type": ["number", "null"]},  # time and value
                 "minItems": 2,
                 "maxItems": 2,
             },

@@ -25,7 +25,7 @@ SERIES: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
         "type": "array",
-        "prefixItems": [{"type": "integer"}, {"anyOf": [{"type": "number"}, {"const": "nan"}]}],
+        "items": {"anyOf": [{"type": "number"}, {"const": "nan"}]},  # time and value
         "minItems": 2,
         "maxItems": 2,
     },
