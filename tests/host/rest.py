@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -73,9 +74,13 @@ class Answered:
 
 
 class Site:
-    """``now_s``: the clock; ``token``: account-level; ``gas_token``: of the gas alone."""
+    """``now_s``: the clock; ``token``: account-level; ``gas_token``: of the gas alone; ``certificate``: by TLS."""
 
-    def __init__(self, history=None, **more):
+    def __init__(self, history=None, certificate=None, **more):
+        self._context = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(*certificate)
         self.now_s = time.time()
         self.live = LiveSensors()
         self.live.configured(SECTIONS)
@@ -105,7 +110,8 @@ class Site:
 
     async def _serve(self):
         self.loop = asyncio.get_running_loop()
-        self.server = server.server(make_app(self.parts, names=self.names, origins=self.origins))
+        app = make_app(self.parts, names=self.names, origins=self.origins)
+        self.server = server.server(app, self._context)
         self.task = asyncio.create_task(server.serve([(self.server, self.socket)]))
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
