@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 
 from host.rig import free_port, wait_until
+from host.scripted_board import ScriptedBoard
 from host.test_cli import fluksometer
 from host.test_service import greeted, ids, middle_of_second
 
@@ -61,6 +62,7 @@ def test_a_taken_port_stops_no_metering(rig):
 
 def test_what_was_just_measured_is_in_the_history_already(rig):
     rig.use("embedded")
+    rig.board = ScriptedBoard(rig.folder / "board", up_s=1000)
     bridge, base = web(rig)
     sensor = ids(rig)
     token = fluksometer("token", "-c", rig.folder / "meter.toml", "new").stdout.strip()
