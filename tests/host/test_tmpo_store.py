@@ -132,6 +132,30 @@ def test_blocks_under_a_parent_are_removed_only_when_it_has_their_values(tmp_pat
     again.close()
 
 
+def test_a_block_that_somebody_deletes_is_missed_and_named(tmp_path) -> None:
+    store, samples = filled(tmp_path, START_S, 12)
+    reader = Store(tmp_path)
+    reader.look()
+    (tmp_path / "sensor" / SID / "0" / "8" / str(START_S + 256)).unlink()
+    rest = [sample for sample in samples if not START_S + 256 <= sample[0] < START_S + 512]
+    assert read(store) == read(reader) == {0: rest}
+    store.tidy()
+    (report,) = store.take_reports()
+    assert "it is gone" in report and read(store) == {0: rest}
+    store.close()
+
+
+def test_a_reader_follows_a_compaction(tmp_path) -> None:
+    store, samples = filled(tmp_path, START_S, 100)
+    reader = Store(tmp_path)
+    reader.look()
+    compact(store, START_S + 8192)
+    assert read(reader) == {0: samples} and len(reader.names(SERIES)) == 2
+    compact(store, START_S + (1 << 21))
+    assert read(reader, samples[-1][0], samples[-1][0]) == {0: samples[-2:]}
+    store.close()
+
+
 def test_a_torn_parent_gives_way_to_its_children(tmp_path) -> None:
     store, samples = filled(tmp_path, LEVEL_12, 40)
     store.close()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fluksometer.domain.history import Samples
 from fluksometer.domain.tmpo import BlockName, overlapping
 
+from .faults import HistoryFault
 from .store import Series, Store
 
 _TRIES: Final = 5
@@ -97,14 +98,12 @@ class StoredHistory:
             if parts is not None:
                 break
         else:
-            parts = []
-        if unwritten is not None:
+            raise HistoryFault(f"{self._store.root}: blocks come and go faster than they can be read")
+        parts = [part for part in parts if len(part[0])]
+        if unwritten is not None:  # without what is in the files that were read: it was written meanwhile
             times, values = unwritten
             first = int(np.searchsorted(times, parts[-1][0][-1], "right")) if parts else 0
-            if tail := self._store.tail(series):
-                first = max(first, int(np.searchsorted(times, tail[0], "right")))
-            parts.append(_cut((times[first:], values[first:]), start_s, end_s))
-        parts = [part for part in parts if len(part[0])]
+            parts += [part for part in [_cut((times[first:], values[first:]), start_s, end_s)] if len(part[0])]
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         times, values = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
@@ -118,16 +117,18 @@ class StoredHistory:
         parts: list[Samples] = []
         before = [name for name in names if name.tail_s < start_s]
         for name in overlapping(names, start_s, end_s):
-            block = self._store.load(series.sensor_id, name)
-            if block is None and name not in self._store.names(series):
-                return None
-            if block:
+            if block := self._store.load(series.sensor_id, name):
                 parts.append(thinned(_cut(block.samples, start_s, end_s), every_s))
-        while before and (not parts or not len(parts[0][0]) or parts[0][0][0] >= start_s):
-            block = self._store.load(series.sensor_id, before.pop())
-            if block:
+            elif name not in self._store.names(series):
+                return None
+        lacking = not any(len(times) and times[0] < start_s for times, _values in parts[:1])
+        while before and lacking:
+            name = before.pop()
+            if block := self._store.load(series.sensor_id, name):
                 parts.insert(0, (block.time_s[-1:], block.milli[-1:]))
-                break
+                lacking = False
+            elif name not in self._store.names(series):
+                return None
         return parts
 
 

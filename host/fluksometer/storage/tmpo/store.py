@@ -118,7 +118,12 @@ class Store:
                 return None
         try:
             return self._tree.read(key)
-        except FileNotFoundError:
+        except FileNotFoundError:  # it became part of another one, or somebody has deleted it
+            if self._tree.locked:
+                with self._lock:
+                    self._bad[key] = "it is gone"
+            else:
+                self.look()
             return None
 
     def load(self, sensor_id: str, name: BlockName) -> Block | None:
@@ -224,8 +229,12 @@ class Store:
         with self._lock:
             bad, self._bad = self._bad, {}
         for key, reason in bad.items():
+            path = self._tree.root / key.path
             if key in self._sizes:
-                self._set_aside(self._tree.root / key.path, reason)
+                if path.exists():
+                    self._set_aside(path, reason)
+                else:
+                    self._reports.append(f"{path}: {reason}")
                 self._forget([key])
                 self._tails.pop(Series(key.sensor_id, key.name.rid), None)
 
