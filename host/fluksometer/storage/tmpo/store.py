@@ -95,6 +95,11 @@ class Store:
         with self._lock:
             return sorted(series for series, names in self._names.items() if names)
 
+    def size_of(self, series: Series, name: BlockName) -> int | None:
+        """Bytes of a block's file; None when there is none. Another number: it is another block."""
+        with self._lock:
+            return self._sizes.get(Key(series.sensor_id, name))
+
     def path(self, series: Series, name: BlockName) -> Path:
         """The file of a block."""
         return self._tree.root / Key(series.sensor_id, name).path
