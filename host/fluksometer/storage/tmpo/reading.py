@@ -1,5 +1,7 @@
 """Values of the history across blocks, and those that are in no file yet."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from fluksometer.domain.history import Samples
 from fluksometer.domain.tmpo import BlockName, overlapping
 
+from .faults import HistoryFault
 from .store import Series, Store
 
 _TRIES: Final = 5
@@ -43,6 +46,7 @@ class StoredHistory:
 
     def __init__(self, store: Store, unwritten: Unwritten | None = None) -> None:
         self._store, self._unwritten = store, unwritten or NothingUnwritten()
+        self._thinned = _Remembered()
 
     def sensors(self) -> list[str]:
         """See domain.history."""
@@ -97,14 +101,12 @@ class StoredHistory:
             if parts is not None:
                 break
         else:
-            parts = []
-        if unwritten is not None:
+            raise HistoryFault(f"{self._store.root}: blocks come and go faster than they can be read")
+        parts = [part for part in parts if len(part[0])]
+        if unwritten is not None:  # without what is in the files that were read: it was written meanwhile
             times, values = unwritten
             first = int(np.searchsorted(times, parts[-1][0][-1], "right")) if parts else 0
-            if tail := self._store.tail(series):
-                first = max(first, int(np.searchsorted(times, tail[0], "right")))
-            parts.append(_cut((times[first:], values[first:]), start_s, end_s))
-        parts = [part for part in parts if len(part[0])]
+            parts += [part for part in [_cut((times[first:], values[first:]), start_s, end_s)] if len(part[0])]
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         times, values = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
@@ -118,17 +120,52 @@ class StoredHistory:
         parts: list[Samples] = []
         before = [name for name in names if name.tail_s < start_s]
         for name in overlapping(names, start_s, end_s):
-            block = self._store.load(series.sensor_id, name)
-            if block is None and name not in self._store.names(series):
-                return None
-            if block:
+            whole = start_s <= name.bid and name.tail_s <= end_s
+            key = (series, name, every_s, self._store.size_of(series, name)) if whole and every_s > 1 else None
+            if found := key and self._thinned.get(key):
+                parts.append(found)
+            elif block := self._store.load(series.sensor_id, name):
                 parts.append(thinned(_cut(block.samples, start_s, end_s), every_s))
-        while before and (not parts or not len(parts[0][0]) or parts[0][0][0] >= start_s):
-            block = self._store.load(series.sensor_id, before.pop())
-            if block:
+                if key:
+                    self._thinned.put(key, parts[-1])
+            elif name not in self._store.names(series):
+                return None
+        lacking = not any(len(times) and times[0] < start_s for times, _values in parts[:1])
+        while before and lacking:
+            name = before.pop()
+            if block := self._store.load(series.sensor_id, name):
                 parts.insert(0, (block.time_s[-1:], block.milli[-1:]))
-                break
+                lacking = False
+            elif name not in self._store.names(series):
+                return None
         return parts
+
+
+class _Remembered:
+    """What whole blocks were thinned to, lately used ones last: who looks at a year looks again. At most some 3 MB."""
+
+    _VALUES, _EACH = 200_000, 5_000
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[object, Samples] = OrderedDict()
+        self._values = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> Samples | None:
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def put(self, key: object, samples: Samples) -> None:
+        if len(samples[0]) > self._EACH:
+            return
+        with self._lock:
+            if key not in self._found:
+                self._found[key] = samples
+                self._values += len(samples[0])
+            while self._values > self._VALUES:
+                self._values -= len(self._found.popitem(last=False)[1][0])
 
 
 def _cut(samples: Samples, start_s: int, end_s: int) -> Samples:
@@ -144,6 +181,11 @@ def thinned(samples: Samples, every_s: int) -> Samples:
     times, values = samples
     if every_s <= 1 or len(times) < 3:
         return samples
-    changes = np.diff(times // every_s) != 0
-    kept = np.concatenate([[True], changes]) | np.concatenate([changes, [True]])
+    borders = np.arange(int(times[0]) // every_s + 1, int(times[-1]) // every_s + 1) * every_s
+    if len(borders) > len(times):
+        slots = times // every_s
+        after = np.flatnonzero(np.diff(slots)) + 1
+    else:
+        after = np.searchsorted(times, borders)
+    kept = np.unique(np.concatenate([[0, len(times) - 1], after, after - 1]))
     return times[kept], values[kept]

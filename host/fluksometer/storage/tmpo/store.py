@@ -95,6 +95,11 @@ class Store:
         with self._lock:
             return sorted(series for series, names in self._names.items() if names)
 
+    def size_of(self, series: Series, name: BlockName) -> int | None:
+        """Bytes of a block's file; None when there is none. Another number: it is another block."""
+        with self._lock:
+            return self._sizes.get(Key(series.sensor_id, name))
+
     def path(self, series: Series, name: BlockName) -> Path:
         """The file of a block."""
         return self._tree.root / Key(series.sensor_id, name).path
@@ -118,7 +123,12 @@ class Store:
                 return None
         try:
             return self._tree.read(key)
-        except FileNotFoundError:
+        except FileNotFoundError:  # it became part of another one, or somebody has deleted it
+            if self._tree.locked:
+                with self._lock:
+                    self._bad[key] = "it is gone"
+            else:
+                self.look()
             return None
 
     def load(self, sensor_id: str, name: BlockName) -> Block | None:
@@ -224,8 +234,12 @@ class Store:
         with self._lock:
             bad, self._bad = self._bad, {}
         for key, reason in bad.items():
+            path = self._tree.root / key.path
             if key in self._sizes:
-                self._set_aside(self._tree.root / key.path, reason)
+                if path.exists():
+                    self._set_aside(path, reason)
+                else:
+                    self._reports.append(f"{path}: {reason}")
                 self._forget([key])
                 self._tails.pop(Series(key.sensor_id, key.name.rid), None)
 

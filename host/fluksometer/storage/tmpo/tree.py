@@ -61,6 +61,11 @@ class Tree:
                 ) from error
             shutil.rmtree(self.root / _PART, ignore_errors=True)
 
+    @property
+    def locked(self) -> bool:
+        """Whether this is who writes."""
+        return self._lock >= 0
+
     def close(self) -> None:
         """Give the lock back."""
         if self._lock >= 0:
