@@ -26,7 +26,7 @@ from fluksometer.serial_desk import SerialDesk
 from fluksometer.tmpo_desk import TmpoDesk
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from fluksometer.web.guard import Guard
 
 
 def desks_of(
@@ -104,7 +104,7 @@ def _web_desk(
 
     live = LiveSensors()
 
-    def app(desk: WebDesk) -> "ASGIApp":
+    def app(desk: WebDesk) -> "Guard":
         parts = Parts(
             device_id=identity.device_id,
             live=live,

@@ -110,8 +110,8 @@ class Site:
 
     async def _serve(self):
         self.loop = asyncio.get_running_loop()
-        app = make_app(self.parts, names=self.names, origins=self.origins)
-        self.server = server.server(app, self._context)
+        self.app = make_app(self.parts, names=self.names, origins=self.origins)
+        self.server = server.server(self.app, self._context)
         self.task = asyncio.create_task(server.serve([(self.server, self.socket)]))
         with contextlib.suppress(asyncio.CancelledError):
             await self.task

@@ -7,6 +7,7 @@ import time
 import pytest
 from host.rest import CLAMP, SECTIONS, Site
 from host.rig import wait_until
+from host.tmpo_client import _certificate
 
 from fluksometer.domain.points import Point
 from fluksometer.web import server
@@ -232,3 +233,24 @@ def test_nothing_is_served_that_is_not_described(site):
     described = site.get("/openapi.json").text
     for endpoint in endpoints(site.parts):
         assert f'"{endpoint.path}"' in described
+
+
+def test_who_does_not_finish_the_handshake_is_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "READ_S", 0.4)
+    secure = Site(certificate=_certificate(tmp_path))
+    try:
+        with socket.create_connection(("127.0.0.1", secure.port), timeout=5) as client:
+            client.sendall(b"\x16\x03\x01")
+            began_s = time.monotonic()
+            received(client)
+            assert time.monotonic() - began_s < 3
+    finally:
+        secure.close()
+
+
+def test_what_was_answered_is_counted(site):
+    before = dict(site.app.counts)
+    for target in ("/metrics", "/nothing"):
+        site.get(target)
+    assert site.app.counts["answered"] == before.get("answered", 0) + 1
+    assert site.app.counts["refused"] == before.get("refused", 0) + 1

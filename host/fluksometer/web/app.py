@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from .api_v1 import api_endpoints
 from .guard import Guard
@@ -41,7 +40,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     return found
 
 
-def make_app(parts: Parts, *, names: Collection[str] = (), origins: Collection[str] = ()) -> ASGIApp:
+def make_app(parts: Parts, *, names: Collection[str] = (), origins: Collection[str] = ()) -> Guard:
     """``names``: by which it may be asked; ``origins``: of the pages that may read what is not open to all pages."""
     routes = [_route(endpoint, frozenset(origins)) for endpoint in endpoints(parts)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
