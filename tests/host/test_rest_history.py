@@ -226,6 +226,8 @@ def test_version_and_token_from_header_or_query_but_one_place(site):
     assert site.get(f"{target}&version=1.0&version=1.0", X_Token=site.token).status == 400
     assert site.get(f"/sensor/{CLAMP}?start=1310000000&unit=watt&version=1.0").status == 400  # no token
     assert site.get(target, X_Version="1.0", Authorization=f"Bearer {site.token}").status == 200
+    assert site.get(target, X_Version="1.0", Authorization="Bearer x").status == 400
+    assert site.get(target, Authorization="Basic eDp5", **both).status == 200  # for a proxy in front
 
 
 def test_a_sensor_level_token_opens_its_sensor_alone(site):

@@ -43,7 +43,7 @@ def token_of(request: Request) -> str | None:
     places = [given(request, "token"), header(request, "X-Token")]
     if bearer is not None:
         scheme, _, rest = bearer.partition(" ")
-        places.append(rest.strip() if scheme.lower() == "bearer" else "")
+        places += [rest.strip()] if scheme.lower() == "bearer" else []  # another one is for a proxy in front
     found = [one for one in places if one is not None]
     if not found:
         return None
