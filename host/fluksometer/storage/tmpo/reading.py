@@ -3,6 +3,8 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,6 +17,9 @@ from .faults import HistoryFault
 from .store import Series, Store
 
 _TRIES: Final = 5
+_FEW: Final = 4  # blocks that are not worth a thread
+_AT_ONCE: Final = 2  # blocks in memory
+_QUARTER_S: Final = 900  # slots of a quarter of an hour tell those of hours, days and weeks
 
 
 class Unwritten(Protocol):
@@ -117,34 +122,47 @@ class StoredHistory:
         self, series: Series, names: list[BlockName], start_s: int, end_s: int, every_s: int
     ) -> list[Samples] | None:
         """Parts, ascending, from the last value before on; None when a block is gone: it became part of another one."""
-        parts: list[Samples] = []
+        inside = overlapping(names, start_s, end_s)
+        cut = partial(self._part, series, start_s, end_s, every_s)
+        if len(inside) < _FEW:
+            found = list(map(cut, inside))
+        else:  # unpacking and adding up leave the other cores to others
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                found = list(pool.map(cut, inside))
+        parts = [samples for samples in found if samples is not None]
         before = [name for name in names if name.tail_s < start_s]
-        for name in overlapping(names, start_s, end_s):
-            whole = start_s <= name.bid and name.tail_s <= end_s
-            key = (series, name, every_s, self._store.size_of(series, name)) if whole and every_s > 1 else None
-            if found := key and self._thinned.get(key):
-                parts.append(found)
-            elif block := self._store.load(series.sensor_id, name):
-                parts.append(thinned(_cut(block.samples, start_s, end_s), every_s))
-                if key:
-                    self._thinned.put(key, parts[-1])
-            elif name not in self._store.names(series):
-                return None
         lacking = not any(len(times) and times[0] < start_s for times, _values in parts[:1])
+        unread = [name for name, samples in zip(inside, found, strict=True) if samples is None]
         while before and lacking:
             name = before.pop()
             if block := self._store.load(series.sensor_id, name):
                 parts.insert(0, (block.time_s[-1:], block.milli[-1:]))
                 lacking = False
-            elif name not in self._store.names(series):
-                return None
-        return parts
+            else:
+                unread.append(name)
+        return parts if set(unread) <= set(self._store.names(series)) else None
+
+    def _part(self, series: Series, start_s: int, end_s: int, every_s: int, name: BlockName) -> Samples | None:
+        if every_s % _QUARTER_S == 0 and start_s <= name.bid and name.tail_s <= end_s:
+            samples = self._quarters(series, name)
+            return thinned(samples, every_s) if samples else None
+        block = self._store.load(series.sensor_id, name)
+        return thinned(_cut(block.samples, start_s, end_s), every_s) if block else None
+
+    def _quarters(self, series: Series, name: BlockName) -> Samples | None:
+        """All of a block by quarters of an hour."""
+        key = (series, name, self._store.size_of(series, name))
+        found = self._thinned.get(key)
+        if found is None and (block := self._store.load(series.sensor_id, name)):
+            found = thinned(block.samples, _QUARTER_S)
+            self._thinned.put(key, found)
+        return found
 
 
 class _Remembered:
-    """What whole blocks were thinned to, lately used ones last: who looks at a year looks again. At most some 3 MB."""
+    """What whole blocks were thinned to, lately used ones last: who looks at a year looks again. At most some 5 MB."""
 
-    _VALUES, _EACH = 200_000, 5_000
+    _VALUES, _EACH = 300_000, 5_000
 
     def __init__(self) -> None:
         self._found: OrderedDict[object, Samples] = OrderedDict()
