@@ -17,6 +17,7 @@ import bench_ledger
 import bench_p1_board
 import bench_p1_host
 import bench_reliability
+import bench_rest
 import native_through_cffi
 from accuracy_waves import Figure
 from bench_fuzz import figures as fuzz_figures
@@ -243,6 +244,12 @@ def bench_year(folder: Path, full: bool) -> None:
         judge("history", figure)
 
 
+def bench_web(folder: Path, full: bool) -> None:
+    """HTTP: queries of a year and a day, requests a second, memory of the server."""
+    for figure in bench_rest.figures(folder, say):
+        judge("rest", figure)
+
+
 def bench_lost(folder: Path, full: bool) -> None:
     """Faults of every kind at random moments, a noisy link, damaged bytes, and how long a reading takes."""
     for figure in bench_reliability.figures(folder, full, say):
@@ -259,6 +266,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "drain": bench_backlog,
     "ledger": bench_ledger_file,
     "history": bench_year,
+    "rest": bench_web,
     "reliability": bench_lost,
 }
 
