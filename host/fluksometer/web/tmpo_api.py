@@ -78,12 +78,7 @@ def tmpo_endpoints(parts: Parts) -> list[Endpoint]:
             name="tmpo_block",
             about="A TMPO block as it is in its file",
             handler=block,
-            params=(
-                SID,
-                *_name("path"),
-                *VERSIONS,
-                *TOKENS,
-            ),
+            params=(SID, *_name("path"), *VERSIONS, *TOKENS),
             answers={
                 200: Answer("gzip; with Accept: application/json the same bytes as JSON encoded by gzip", _BLOCK),
                 404: Answer("no such block", _LINE),
