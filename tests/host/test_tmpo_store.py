@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fluksometer.domain.tmpo import BlockName, Closing, ripe
 from fluksometer.storage.tmpo import HistoryFault, Series, Store, StoredHistory
-from fluksometer.storage.tmpo.reading import thinned
+from fluksometer.storage.tmpo.spans import thinned
 
 SERIES = Series(SID, 0)
 LEVEL_12 = START_S  # the first second of one
