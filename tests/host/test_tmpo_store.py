@@ -75,6 +75,16 @@ def test_what_comes_late_joins_the_block_that_is_there_already(tmp_path) -> None
     store.close()
 
 
+def test_a_second_that_is_there_stays_what_it_is(tmp_path) -> None:
+    store, samples = filled(tmp_path, LEVEL_12 + 5, 100)
+    compact(store, LEVEL_12 + 4096)
+    last_s = samples[-1][0]
+    store.append([growth([LEVEL_12, LEVEL_12 + 300, last_s, last_s + 1], [1, 2, 3, 4])])
+    store.append([growth([LEVEL_12], [1])])
+    assert read(store) == {0: [*samples, (last_s + 1, 4)]}
+    store.close()
+
+
 def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path) -> None:
     store, samples = filled(tmp_path, START_S, 3)
     with pytest.raises(HistoryFault, match="another program"):

@@ -159,7 +159,8 @@ class Store:
     def cfg(self, sensor_id: str) -> Mapping[str, object] | None:
         """What the newest block knows of a sensor. Raises HistoryFault."""
         for series in reversed(self.series()):
-            if series.sensor_id == sensor_id and (block := self.load(sensor_id, self.names(series)[-1])):
+            names = self.names(series) if series.sensor_id == sensor_id else []
+            if names and (block := self.load(sensor_id, names[-1])):
                 return block.cfg
         return None
 
@@ -278,10 +279,14 @@ class Store:
             self.tidy()
 
     def _grown(self, growth: Growth) -> Iterator[tuple[BlockName, Block]]:
-        times, values = (array("q", part) for part in growth.samples)
         series = growth.series
+        tail = self.tail(series)
+        first = (
+            bisect_right(growth.samples[0], tail[0]) if tail else 0
+        )  # a second that is there already stays what it is
+        times, values = (array("q", part[first:]) for part in growth.samples)
         names = self.names(series)
-        if names and times[0] <= names[-1].tail_s and (newest := self.load(series.sensor_id, names[-1])):
+        if names and times and times[0] <= names[-1].tail_s and (newest := self.load(series.sensor_id, names[-1])):
             inside = bisect_right(times, names[-1].tail_s)
             late = Block(growth.cfg, times[:inside], values[:inside])
             yield names[-1], Block.joined([newest, late])
