@@ -1,18 +1,18 @@
 """Values of the history for a request."""
 
-from typing import Final
-
-from numpy import float64
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from fluksometer.domain.history import History
-from fluksometer.domain.history_bins import covering, growths, means, rates
 from fluksometer.domain.history_query import Span
 from fluksometer.domain.live_sensors import LiveSensor
 from fluksometer.domain.rest_units import unit_of
 
 from .parts import Parts
 from .table import Refused
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
 
 _NIGHT_EVERY_S: Final = 900  # where an hour may begin, in any zone
 _KUBE_HOLD_S: Final = 600  # a kube measures every 64 s
@@ -29,9 +29,11 @@ def known(parts: Parts, sensor_id: str) -> LiveSensor:
 
 def binned(
     history: History, sensor: LiveSensor, span: Span, parts: Parts, *, whole: bool = True, amount: bool = False
-) -> tuple[list[tuple[int, int]], NDArray[float64]]:
+) -> "tuple[list[tuple[int, int]], NDArray[float64]]":
     """Stretches of time, and thousandths of the sensor's unit: of a total per second (``amount``: at all), of a present value
     itself. ``whole``: as history_bins.rates. Refused when nothing was ever stored. For a thread."""
+    from fluksometer.domain.history_bins import covering, growths, means, rates  # NumPy: for those who ask
+
     counts = unit_of(sensor.section)[1]
     every_s = (_NIGHT_EVERY_S if span.night else span.step_s) if counts else 1
     alive_s = min(sensor.last_s or 0, int(parts.now_s()))
