@@ -201,6 +201,17 @@ def test_a_temperature_has_no_unit_of_the_old_api_and_a_mean_in_the_new(site):
     assert {round(value) for _, value in found["readings"][:-1]} == {20}
 
 
+def test_present_values_are_read_a_day_at_a_time_and_not_for_ever(site):
+    target = f"/api/v1/sensors/{KUBE}/readings?interval=1d&from=now-"
+    found = json.loads(site.history(f"{target}20d").text)["readings"]
+    assert len(found) == 21
+    assert [value for _, value in found[:-1]] == [None] * 20
+    assert found[-1][1] is None  # two hours of twelve
+    minutes = json.loads(site.history(f"/api/v1/sensors/{KUBE}/readings?interval=1h&from=now-10d").text)["readings"]
+    assert [round(value) for _, value in minutes if value is not None] == [20] * 2  # of the first hour a quarter
+    assert "400 days" in site.history(f"{target}500d").text
+
+
 def test_rounding_is_away_from_zero():
     assert [half_away(value) for value in (0.5, 1.5, -0.5, -1.5, 2.4, -2.4)] == [1, 2, -1, -2, 2, -2]
 
