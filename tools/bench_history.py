@@ -94,7 +94,7 @@ def _figure(metric: str, value: float, unit: str, limit: float | None = None) ->
     return Figure(metric=metric, value=value, unit=unit, limit=limit)
 
 
-def best_s(work: Callable[[], object], times: int = 5) -> float:
+def best_s(work: Callable[[], object], times: int = 15) -> float:
     """Seconds of the quickest of several runs."""
     found = []
     for _ in range(times):
