@@ -26,7 +26,8 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
+    | {"config_sensors", "config_tmpo", "config_values", "config_pulses", "config_p1", "config_serial", "config_web"}
+    | {"p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks"},
     {"adapters", "web"},
@@ -41,12 +42,12 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks", "intake", "keeper"},
+    {"desks", "history", "intake", "keeper", "tmpo_desk"},
     {"service"},
-    {"cli", "commands", "__main__"},
+    {"cli", "commands", "tmpo_words", "__main__"},
 ]
-SIDES = {"adapters", "storage", "web"}  # modules of these rooms know nothing of each other
-FORBIDDEN = {"adapters": {"storage"}, "web": {"storage"}}  # what they store goes through the service
+SIDES = {"adapters", "storage"}  # modules of these rooms know nothing of each other
+FORBIDDEN = {"adapters": {"storage"}, "web": {"adapters", "storage"}}  # what they store goes through the service
 STORAGE_KNOWS = {"domain", "errors", "storage"}
 PURE = {
     "shared": set(),

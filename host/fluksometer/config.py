@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +13,9 @@ from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
+from fluksometer.config_tmpo import TmpoTable
 from fluksometer.config_values import matching, one_of, that, within
+from fluksometer.config_web import WebTable, web_faults
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
@@ -143,6 +146,8 @@ class Config(Table):
     panel: PanelTable = PanelTable()
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
+    web: WebTable | None = None
+    tmpo: TmpoTable = TmpoTable()
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -152,7 +157,7 @@ class Config(Table):
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
-        faults += p1_faults(values.get("p1"), sensors)
+        faults += p1_faults(values.get("p1"), sensors) + web_faults(values.get("web"))
         faults += _model_faults(values, sensors)
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
@@ -217,6 +222,12 @@ def _beside(source: Path, key: str, path: str) -> Path:
         raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
 
 
+def history_dir(config: Config, source: Path) -> Path:
+    """Where the history lies: ``tmpo.directory`` (relative to the file's directory), or beside what is kept."""
+    given = config.tmpo.directory
+    return _beside(source, "tmpo.directory", given) if given else state_dir(config, source) / "tmpo"
+
+
 def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
     """Where kubes' firmware lies: ``radio.images`` (relative to the file's directory), or beside what is kept."""
     return _beside(source, "radio.images", config.images) if config.images else state / "kubes"
@@ -249,6 +260,23 @@ def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
         _beside(source, "p1.key_file", p1.key_file),
         _beside(source, "p1.authentication_key_file", second) if second else None,
     )
+
+
+def read_certificate(web: WebTable, source: Path) -> ssl.SSLContext | None:
+    """What [web] shows its clients by TLS; None: no TLS. Paths as for the password file."""
+    if web.cert_file is None or web.key_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    cert, key = _beside(source, "web.cert_file", web.cert_file), _beside(source, "web.key_file", web.key_file)
+    try:
+        context.load_cert_chain(cert, key, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        reason = (
+            error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else f"no PEM that fits: {error}"
+        )
+        raise FileFaults(str(source), [f"web.cert_file: {cert} with {key} can't be used: {reason}"]) from error
+    return context
 
 
 # --- faults between keys ---

@@ -35,11 +35,19 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
+# [tmpo]                    # the history of every sensor is kept beside the totals; 4000 MiB at most
+# directory = "/mnt/usb/tmpo"
+# most_mb = 4000
 # [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
 # port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
 # key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits
 # [radio]                   # FluksoKubes; pair them with: fluksometer kubes pair
 # network = "flukso"        # or "jeenode"
+
+[web]                       # HTTP: the last minute of each sensor, history, metrics
+# listen = "127.0.0.1"      # "0.0.0.0" shows your whole network, without login, what is used now; history needs a token
+# port = 8080
+# price_per_kwh = 0.30      # for what a year costs (unit=eurperyear)
 
 # [panel]
 # heartbeat_port = 4        # the heartbeat LED follows this pulse input

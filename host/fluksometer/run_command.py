@@ -1,6 +1,8 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -26,12 +28,14 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.config import history_dir, read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
+    from fluksometer.history import HistorySink, new_log
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
+    from fluksometer.sinks import Seat, Sink
 
     config = read_config(arguments.config)
     login = read_login(config, arguments.config)
@@ -43,7 +47,11 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    desks = desks_of(config, identity, told, arguments.config)
+    log = new_log(history_dir(config, arguments.config), config.tmpo.most_mb << 20) if config.tmpo.enable else None
+    desks = desks_of(config, identity, told, arguments.config, log)
+    sinks: dict[str, Callable[[Seat], Sink]] = {}
+    if log:
+        sinks[HistorySink.name] = partial(HistorySink, log)
 
     async def work() -> None:
         ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
@@ -55,6 +63,7 @@ def run(arguments: Namespace) -> int:
             told=told,
             ledger=ledger,
             desks=desks,
+            sinks=sinks,
             login=login,
         )
         await bridge.run()

@@ -12,6 +12,8 @@ from places import ROOT
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
+from fluksometer.config_tmpo import TmpoTable
+from fluksometer.config_web import WebTable
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -35,6 +37,8 @@ TABLES = {
     "panel": PanelTable,
     "rs485": Rs485Table,
     "modbus": ModbusTable,
+    "tmpo": TmpoTable,
+    "web": WebTable,
 }
 LISTS = ("sensor", "modbus")
 

@@ -37,6 +37,9 @@ class Desk:
     def published(self, points: Sequence[Point]) -> None:
         """These readings were handed to the sinks."""
 
+    def said(self, message: Message) -> None:
+        """This was published by MQTT beside the readings: how everything fares, what a desk answered."""
+
     def configured(self, sections: Mapping[str, Mapping[str, object]]) -> None:
         """The sensor configuration, as published on MQTT: at the start, and whenever it has changed."""
 
