@@ -4,14 +4,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from fluksometer.config import Config, history_dir
 from fluksometer.domain.open_series import Channel, OpenSeries, Sections, Values, is_logged
 from fluksometer.domain.tmpo import LEVELS, Closing, begin_of
 from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered
-from fluksometer.sinks import Seat, SinkChanged
+from fluksometer.sinks import Seat, Sink, SinkChanged
 from fluksometer.storage.tmpo import Growth, Series, Store, StoredHistory, Written
 
 GRACE_S: Final = (4.0, 20.0)
@@ -221,3 +223,13 @@ class HistorySink:
 def new_log(root: Path, most_bytes: int) -> HistoryLog:
     """Of the store in a directory, which is used only when the sink begins."""
     return HistoryLog(Store(root), most_bytes)
+
+
+def open_log(config: Config, source: Path) -> HistoryLog | None:
+    """As the configuration has it; None: none is kept."""
+    return new_log(history_dir(config, source), config.tmpo.most_mb << 20) if config.tmpo.enable else None
+
+
+def sinks_of(log: HistoryLog | None) -> dict[str, Callable[[Seat], Sink]]:
+    """What makes the sink of a history that is kept."""
+    return {HistorySink.name: partial(HistorySink, log)} if log else {}
