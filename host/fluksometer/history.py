@@ -20,6 +20,7 @@ GRACE_S: Final = (4.0, 20.0)
 """How long after its end a block of level 8 is written: by chance between these, so that a server is not called by all at once."""
 _TICK_S: Final = 1.0
 _RETRY_S: Final = 10.0
+_GOODBYE_S: Final = 5.0
 _READ_AT_ONCE: Final = 5000  # points
 _BACKLOG_MOST: Final = 50_000  # values in memory beside those of the present block; then they are written at once
 
@@ -167,11 +168,12 @@ class HistorySink:
         """It looks once a second anyway: nobody waits for it."""
 
     def stop(self) -> None:
-        """End the thread. What is in no file yet comes again from the ledger."""
+        """End the thread. What is in no file yet comes again from the ledger, also what a slow disk is still writing."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._log.store.close()
+            self._thread.join(_GOODBYE_S)
+        if not self._thread.is_alive():
+            self._log.store.close()
 
     def _run(self) -> None:
         wait_s = self._tick_s
@@ -202,17 +204,17 @@ class HistorySink:
         self.cursor = self._read_id if first is None else first - 1
 
     def _read(self) -> None:
-        while points := self._outbox.read(self._read_id, _READ_AT_ONCE):
-            self._log.push(points)
-            self._read_id = points[-1][0]
-            self.published += len(points)
-            if self._stopping.is_set():
-                return
+        while not self._stopping.is_set():
             if self._log.unwritten >= self._write_at:  # a backlog: memory is for what belongs together
-                self._write_at = self._log.unwritten  # until it is written
                 self._log.write(begin_of(int(self._clock()), LEVELS[0]))
                 self._log.care(self._log.newest_s, self._stopping.is_set)
                 self._write_at = self._log.unwritten + _BACKLOG_MOST
+            points = self._outbox.read(self._read_id, _READ_AT_ONCE)
+            if not points:
+                return
+            self._log.push(points)
+            self._read_id = points[-1][0]
+            self.published += len(points)
 
     def _say(self, reason: str | None) -> None:
         if reason != self.down:
