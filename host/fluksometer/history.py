@@ -4,20 +4,23 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from fluksometer.config import Config, history_dir
 from fluksometer.domain.open_series import Channel, OpenSeries, Sections, Values, is_logged
 from fluksometer.domain.tmpo import LEVELS, Closing, begin_of
 from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered
-from fluksometer.sinks import Seat, SinkChanged
+from fluksometer.sinks import Seat, Sink, SinkChanged
 from fluksometer.storage.tmpo import Growth, Series, Store, StoredHistory, Written
 
 GRACE_S: Final = (4.0, 20.0)
 """How long after its end a block of level 8 is written: by chance between these, so that a server is not called by all at once."""
 _TICK_S: Final = 1.0
 _RETRY_S: Final = 10.0
+_GOODBYE_S: Final = 5.0
 _READ_AT_ONCE: Final = 5000  # points
 _BACKLOG_MOST: Final = 50_000  # values in memory beside those of the present block; then they are written at once
 
@@ -165,11 +168,12 @@ class HistorySink:
         """It looks once a second anyway: nobody waits for it."""
 
     def stop(self) -> None:
-        """End the thread. What is in no file yet comes again from the ledger."""
+        """End the thread. What is in no file yet comes again from the ledger, also what a slow disk is still writing."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._log.store.close()
+            self._thread.join(_GOODBYE_S)
+        if not self._thread.is_alive():
+            self._log.store.close()
 
     def _run(self) -> None:
         wait_s = self._tick_s
@@ -200,17 +204,17 @@ class HistorySink:
         self.cursor = self._read_id if first is None else first - 1
 
     def _read(self) -> None:
-        while points := self._outbox.read(self._read_id, _READ_AT_ONCE):
-            self._log.push(points)
-            self._read_id = points[-1][0]
-            self.published += len(points)
-            if self._stopping.is_set():
-                return
+        while not self._stopping.is_set():
             if self._log.unwritten >= self._write_at:  # a backlog: memory is for what belongs together
-                self._write_at = self._log.unwritten  # until it is written
                 self._log.write(begin_of(int(self._clock()), LEVELS[0]))
                 self._log.care(self._log.newest_s, self._stopping.is_set)
                 self._write_at = self._log.unwritten + _BACKLOG_MOST
+            points = self._outbox.read(self._read_id, _READ_AT_ONCE)
+            if not points:
+                return
+            self._log.push(points)
+            self._read_id = points[-1][0]
+            self.published += len(points)
 
     def _say(self, reason: str | None) -> None:
         if reason != self.down:
@@ -221,3 +225,13 @@ class HistorySink:
 def new_log(root: Path, most_bytes: int) -> HistoryLog:
     """Of the store in a directory, which is used only when the sink begins."""
     return HistoryLog(Store(root), most_bytes)
+
+
+def open_log(config: Config, source: Path) -> HistoryLog | None:
+    """As the configuration has it; None: none is kept."""
+    return new_log(history_dir(config, source), config.tmpo.most_mb << 20) if config.tmpo.enable else None
+
+
+def sinks_of(log: HistoryLog | None) -> dict[str, Callable[[Seat], Sink]]:
+    """What makes the sink of a history that is kept."""
+    return {HistorySink.name: partial(HistorySink, log)} if log else {}

@@ -1,8 +1,6 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -28,14 +26,13 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import history_dir, read_config, read_login, state_dir
+    from fluksometer.config import read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
-    from fluksometer.history import HistorySink, new_log
+    from fluksometer.history import open_log, sinks_of
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
-    from fluksometer.sinks import Seat, Sink
 
     config = read_config(arguments.config)
     login = read_login(config, arguments.config)
@@ -47,15 +44,12 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    log = new_log(history_dir(config, arguments.config), config.tmpo.most_mb << 20) if config.tmpo.enable else None
+    log = open_log(config, arguments.config)
     desks = desks_of(config, identity, told, arguments.config, log)
-    sinks: dict[str, Callable[[Seat], Sink]] = {}
-    if log:
-        sinks[HistorySink.name] = partial(HistorySink, log)
 
     async def work() -> None:
         ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
-        bridge = Bridge(
+        await Bridge(
             config,
             device_id=identity.device_id,
             sensors=sensors,
@@ -63,10 +57,9 @@ def run(arguments: Namespace) -> int:
             told=told,
             ledger=ledger,
             desks=desks,
-            sinks=sinks,
+            sinks=sinks_of(log),
             login=login,
-        )
-        await bridge.run()
+        ).run()
 
     asyncio.run(work())
     return 0

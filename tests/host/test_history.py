@@ -1,5 +1,6 @@
 """The history as it grows: written when blocks close, read across files and memory, nothing twice and nothing lost."""
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -130,6 +131,27 @@ def test_while_the_disk_fails_the_cursor_stays_and_afterwards_nothing_lacks(tmp_
     assert log.sink.cursor == 0 and values(log.history) == {0: [(point.time_s, point.milli) for point in sent]}
     log.turn(START_S + 601)
     assert log.sink.cursor > 0 and len(log.history.blocks(SID)) == 2
+    assert values(log.history) == {0: [(point.time_s, point.milli) for point in sent]}
+    log.close()
+
+
+def test_while_the_disk_fails_memory_does_not_grow_without_bound(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(history, "_BACKLOG_MOST", 1000)
+    monkeypatch.setattr(history, "_READ_AT_ONCE", 100)
+    log = Logger(tmp_path)
+    log.sink._write_at = 1000
+    sent = [counter(START_S + second, second) for second in range(20_000)]
+
+    def worn(_path, _data):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", worn)
+        for at in range(0, 20_000, 1000):
+            with contextlib.suppress(HistoryFault):
+                log.turn(START_S + at, *sent[at : at + 1000])
+    assert log.log.unwritten <= 2100 and log.sink.cursor == 0
+    log.turn(START_S + 30_000)
     assert values(log.history) == {0: [(point.time_s, point.milli) for point in sent]}
     log.close()
 

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
@@ -99,6 +99,7 @@ deltas = st.one_of(st.integers(-(10**6), 10**6).map(lambda wh: wh * 1000), st.in
 
 
 @given(st.integers(0, 1 << 33), st.integers(-(10**15), 10**15), steps, st.data())
+@settings(deadline=None)
 def test_what_is_written_is_read(first_s, first, steps, data) -> None:
     changes = data.draw(st.lists(deltas, min_size=len(steps), max_size=len(steps)))
     times = np.cumsum([first_s, *steps])
@@ -112,6 +113,7 @@ def test_what_is_written_is_read(first_s, first, steps, data) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_any_bytes_are_a_block_or_named_bad(data) -> None:
     for one in (data, packed(data), packed(b'{"h":{"head":[1,1],"tail":[9,9]},"t":[' + data)):
         with contextlib.suppress(BadBlock):
@@ -122,6 +124,7 @@ def test_any_bytes_are_a_block_or_named_bad(data) -> None:
 
 
 @given(st.text("0123456789,-.eE+ N", max_size=30), st.text("0123456789,-.eE+ N", max_size=30))
+@settings(deadline=None)
 def test_the_quick_decoder_never_says_otherwise(times, values) -> None:
     data = packed(f'{{"h":{{"head":[1,1],"tail":[{len(times)},{len(values)}]}},"t":[0,{times}],"v":[0,{values}]}}')
     with contextlib.suppress(BadBlock):
@@ -131,6 +134,7 @@ def test_the_quick_decoder_never_says_otherwise(times, values) -> None:
 
 
 @given(st.integers(0, 2000), st.integers(0, 255))
+@settings(deadline=None)
 def test_one_changed_byte_never_makes_a_block_that_does_not_fit_itself(at, byte) -> None:
     text = bytearray(VECTORS["golden"]["text"].encode())
     text[at % len(text)] = byte

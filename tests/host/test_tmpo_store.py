@@ -288,6 +288,7 @@ def test_thinning_keeps_the_ends_of_each_slot() -> None:
 
 
 @given(st.sets(st.integers(0, 3000), min_size=1), st.integers(0, 3000))
+@settings(deadline=None)
 def test_what_is_ripe_lies_in_one_parent_that_is_over(slots, now) -> None:
     names = [BlockName(0, 8, START_S + 256 * slot) for slot in slots]
     now_s = START_S + 256 * now

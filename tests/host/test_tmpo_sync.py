@@ -4,7 +4,7 @@ import json
 
 import pytest
 from host.test_tmpo_codec import VECTORS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fluksometer.domain.tmpo import BlockName, block_name
@@ -107,6 +107,7 @@ def test_entries_that_name_nothing_are_passed_over(entry) -> None:
 
 @given(st.recursive(st.none() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
     st.sampled_from(["sid", "rid", "lvl", "bid"]), inner), max_leaves=8))  # fmt: skip
+@settings(deadline=None)
 def test_any_json_is_a_list_or_refused(value) -> None:
     try:
         listed = read_device_list(json.dumps(value).encode())
@@ -117,6 +118,7 @@ def test_any_json_is_a_list_or_refused(value) -> None:
 
 
 @given(st.lists(names, max_size=40), names)
+@settings(deadline=None)
 def test_nobody_is_told_of_what_he_has(blocks, newest) -> None:
     for lacking in (to_push(blocks, newest), to_pull(blocks, newest)):
         assert newest not in lacking
@@ -124,12 +126,14 @@ def test_nobody_is_told_of_what_he_has(blocks, newest) -> None:
 
 
 @given(names, names)
+@settings(deadline=None)
 def test_a_parent_stands_for_all_that_lies_inside(new, other) -> None:
     inside = other.rid == new.rid and other.lvl < new.lvl and new.bid <= other.bid < new.bid + new.span_s
     assert superseded([other], new) == ([other] if inside else [])
 
 
 @given(st.text(max_size=12), st.text(max_size=4), st.text(max_size=14))
+@settings(deadline=None)
 def test_no_text_makes_a_name_outside_the_tree(rid, lvl, bid) -> None:
     name = block_name(rid, lvl, bid)
     assert name is None or block_path(SID, name) == f"sensor/{SID}/{rid}/{lvl}/{bid}"

@@ -70,6 +70,7 @@ def _parsed(text: bytes, count: int, kind: type[Any]) -> NDArray[Any]:
         found = np.fromstring(text, dtype=kind, sep=",")
     except (ValueError, DeprecationWarning) as error:
         raise BadBlock("not numbers with commas between") from error
-    if len(found) != count or b"-," in text or text.endswith(b"-"):  # a lone sign counts as 0 for NumPy
+    lone = b"-" in text and (b"-," in text or text.endswith(b"-"))  # such a sign counts as 0 for NumPy
+    if len(found) != count or lone:
         raise BadBlock("not numbers with commas between")
     return found

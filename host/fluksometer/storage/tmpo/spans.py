@@ -2,8 +2,6 @@
 
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,8 +15,6 @@ from .faults import HistoryFault
 from .store import Series, Store
 
 _TRIES: Final = 5
-_FEW: Final = 4  # blocks that are not worth a thread
-_AT_ONCE: Final = 2  # blocks in memory
 _QUARTER_S: Final = 900  # slots of a quarter of an hour tell those of hours, days and weeks
 
 
@@ -54,12 +50,7 @@ class Spans:
     ) -> list[Samples] | None:
         """Parts, ascending, from the last value before on; None when a block is gone: it became part of another one."""
         inside = overlapping(names, start_s, end_s)
-        cut = partial(self._part, series, start_s, end_s, every_s)
-        if len(inside) < _FEW:
-            found = list(map(cut, inside))
-        else:  # unpacking and adding up leave the other cores to others
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                found = list(pool.map(cut, inside))
+        found = [self._part(series, start_s, end_s, every_s, name) for name in inside]
         parts = [samples for samples in found if samples is not None]
         before = [name for name in names if name.tail_s < start_s]
         lacking = not any(len(times) and times[0] < start_s for times, _values in parts[:1])
