@@ -27,8 +27,9 @@ HOST_LAYERS = [
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
     | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
+    | {"config_influx"}
     | {"whole_file", "telegram", "_telegram"},
-    {"link_session", "storage", "outbox", "sinks"},
+    {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
     {
         "calibrator",
@@ -41,7 +42,7 @@ HOST_LAYERS = [
         "radio_desk",
         "serial_desk",
     },
-    {"desks", "intake", "keeper"},
+    {"desks", "intake", "keeper", "uplinks"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]

@@ -8,6 +8,7 @@
 #   image       the MicroPython image of the Pico (tools/firmware), with the toolchain only if it must be built
 #   native      the native modules for every chip (tools/native), with python and toolchain
 #   broker      mosquitto for the tests; its service is left off
+#   engines     InfluxDB 1.x and VictoriaMetrics for the tests; their services are left off
 #   (none)      python and image
 #
 # What it fetches and builds goes to .venv and .cache; the whole story to .cache/setup.log. It may also be sourced, with
@@ -188,26 +189,48 @@ broker_in_place() {
     PATH=$path command -v mosquitto >/dev/null && PATH=$path command -v mosquitto_pub >/dev/null
 }
 
-# Debian starts a service when it is installed. The tests start brokers of their own, so a new mosquitto stays off; one
-# that was here before is left as it is.
-install_broker() {
-    local policy=/usr/sbin/policy-rc.d
-    if PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null; then
-        apt_install mosquitto-clients
-        return
-    fi
+# Debian starts a service when it is installed. The tests start servers of their own, so a new one stays off; one that
+# was here before is left as it is.
+install_without_services() {
+    local policy=/usr/sbin/policy-rc.d package
     if ! [ -e "$policy" ]; then
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    apt_install mosquitto mosquitto-clients
+    apt_install "$@"
     if [ -d /run/systemd/system ]; then
-        step "leaving the mosquitto service off" as_root systemctl disable --now mosquitto
+        for package in "$@"; do
+            step "leaving the service of $package off" as_root systemctl disable --now "$package"
+        done
     fi
 }
 
+install_broker() {
+    if PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null; then
+        apt_install mosquitto-clients
+        return
+    fi
+    apt_install mosquitto-clients
+    install_without_services mosquitto
+}
+
 setup_broker() { (install_broker); }
+
+# --- time-series engines --------------------------------------------------------------------------------------------
+
+engines_missing() {
+    command -v influxd >/dev/null || echo influxdb
+    command -v victoria-metrics >/dev/null || echo victoria-metrics
+}
+
+engines_in_place() { [ -z "$(engines_missing)" ]; }
+
+setup_engines() {
+    local packages
+    read -ra packages < <(engines_missing | tr '\n' ' ') || true
+    (install_without_services "${packages[@]}")
+}
 
 # --- which parts ----------------------------------------------------------------------------------------------------
 
@@ -218,8 +241,8 @@ main() {
     [ $# -gt 0 ] || set -- python image
     for part in "$@"; do
         case $part in
-        python | toolchain | image | native | broker) "${part}_in_place" || todo+=("$part") ;;
-        *) fail "no part called $part; the parts are: python toolchain image native broker" ;;
+        python | toolchain | image | native | broker | engines) "${part}_in_place" || todo+=("$part") ;;
+        *) fail "no part called $part; the parts are: python toolchain image native broker engines" ;;
         esac
     done
     [ ${#todo[@]} -gt 0 ] || return 0

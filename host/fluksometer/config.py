@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_influx import InfluxTable, influx_faults
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
@@ -143,6 +144,7 @@ class Config(Table):
     panel: PanelTable = PanelTable()
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
+    influx: InfluxTable | None = None
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -154,6 +156,7 @@ class Config(Table):
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
         faults += _model_faults(values, sensors)
+        faults += influx_faults(values.get("influx"))
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
@@ -204,13 +207,13 @@ def read_config(path: Path) -> Config:
 def state_dir(config: Config, source: Path) -> Path:
     """Where ids are kept: ``device.state`` (relative to the file's directory), or the user's state directory."""
     if config.device.state:
-        return _beside(source, "device.state", config.device.state)
+        return beside(source, "device.state", config.device.state)
     home = os.environ.get("XDG_STATE_HOME")
-    return Path(home) / "fluksometer" if home else _beside(source, "device.state", "~/.local/state/fluksometer")
+    return Path(home) / "fluksometer" if home else beside(source, "device.state", "~/.local/state/fluksometer")
 
 
-def _beside(source: Path, key: str, path: str) -> Path:
-    # Relative paths begin where the configuration is.
+def beside(source: Path, key: str, path: str) -> Path:
+    """A path from the file: a relative one begins where the configuration is. Raises FileFaults."""
     try:
         return source.absolute().parent / Path(path).expanduser()
     except RuntimeError as error:
@@ -219,7 +222,7 @@ def _beside(source: Path, key: str, path: str) -> Path:
 
 def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
     """Where kubes' firmware lies: ``radio.images`` (relative to the file's directory), or beside what is kept."""
-    return _beside(source, "radio.images", config.images) if config.images else state / "kubes"
+    return beside(source, "radio.images", config.images) if config.images else state / "kubes"
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
@@ -228,15 +231,20 @@ def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
         return None
     if config.mqtt.password_file is None:
         return config.mqtt.username, None
-    path = _beside(source, "mqtt.password_file", config.mqtt.password_file)
+    return config.mqtt.username, read_secret(source, "mqtt.password_file", config.mqtt.password_file)
+
+
+def read_secret(source: Path, key: str, file: str) -> str:
+    """The one line of a file that holds a password or token. Raises FileFaults, which name ``key``."""
+    path = beside(source, key, file)
     try:
-        password = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} can't be read: {reason}"]) from error
-    if not password or "\n" in password or len(password) > _PASSWORD_MOST:
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} must hold one line, the password"])
-    return config.mqtt.username, password
+        raise FileFaults(str(source), [f"{key}: {path} can't be read: {reason}"]) from error
+    if not secret or "\n" in secret or len(secret) > _PASSWORD_MOST:
+        raise FileFaults(str(source), [f"{key}: {path} must hold one line, the password"])
+    return secret
 
 
 def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
@@ -246,8 +254,8 @@ def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
         return None
     second = p1.authentication_key_file
     return read_keys(
-        _beside(source, "p1.key_file", p1.key_file),
-        _beside(source, "p1.authentication_key_file", second) if second else None,
+        beside(source, "p1.key_file", p1.key_file),
+        beside(source, "p1.authentication_key_file", second) if second else None,
     )
 
 

@@ -35,6 +35,10 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
+# [influx]                  # every reading to InfluxDB or VictoriaMetrics too
+# url = "http://127.0.0.1:8086"
+# database = "home"
+
 # [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
 # port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
 # key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits

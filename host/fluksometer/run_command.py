@@ -32,6 +32,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
+    from fluksometer.uplinks import uplinks_of
 
     config = read_config(arguments.config)
     login = read_login(config, arguments.config)
@@ -43,7 +44,8 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    desks = desks_of(config, identity, told, arguments.config)
+    uplinks = uplinks_of(config, arguments.config)
+    desks = [*desks_of(config, identity, told, arguments.config), *uplinks.desks]
 
     async def work() -> None:
         ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
@@ -55,6 +57,7 @@ def run(arguments: Namespace) -> int:
             told=told,
             ledger=ledger,
             desks=desks,
+            sinks=uplinks.sinks,
             login=login,
         )
         await bridge.run()

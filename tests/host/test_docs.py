@@ -10,6 +10,7 @@ from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
+from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
 from fluksometer.domain import p1_sensors, topics
@@ -35,6 +36,7 @@ TABLES = {
     "panel": PanelTable,
     "rs485": Rs485Table,
     "modbus": ModbusTable,
+    "influx": InfluxTable,
 }
 LISTS = ("sensor", "modbus")
 
