@@ -27,7 +27,7 @@ HOST_LAYERS = [
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
     | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
-    | {"config_influx"}
+    | {"config_influx", "config_upload"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
@@ -41,6 +41,7 @@ HOST_LAYERS = [
         "panel_desk",
         "radio_desk",
         "serial_desk",
+        "upload_desk",
     },
     {"desks", "intake", "keeper", "uplinks"},
     {"service"},

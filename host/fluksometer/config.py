@@ -13,6 +13,7 @@ from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
+from fluksometer.config_upload import UploadTable, upload_faults
 from fluksometer.config_values import matching, one_of, that, within
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
@@ -145,6 +146,7 @@ class Config(Table):
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
     influx: InfluxTable | None = None
+    upload: UploadTable | None = None
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -156,7 +158,7 @@ class Config(Table):
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
         faults += _model_faults(values, sensors)
-        faults += influx_faults(values.get("influx"))
+        faults += influx_faults(values.get("influx")) + upload_faults(values.get("upload"), values.get("mqtt"))
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:

@@ -13,6 +13,7 @@ from fluksometer.config_serial import Rs485Table
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.line_turns import LineTurns
+from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.told import ToldBook
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
@@ -20,10 +21,12 @@ from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
 
 
-def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
+def desks_of(
+    config: Config, identity: Identity, told: ToldBook, source: Path, server: ServerLight | None = None
+) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
-    relative paths begin."""
-    desks: list[Desk] = [_panel_desk(config, identity)]
+    relative paths begin. ``server``: that to which readings are uploaded, for the globe LED."""
+    desks: list[Desk] = [_panel_desk(config, identity, server)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
     if config.radio:
@@ -49,14 +52,15 @@ def _p1_desk(config: Config, p1: P1Table, identity: Identity, told: ToldBook, so
     )
 
 
-def _panel_desk(config: Config, identity: Identity) -> PanelDesk:
+def _panel_desk(config: Config, identity: Identity, server: ServerLight | None) -> PanelDesk:
     panel = config.panel
     programs = {
         TOGGLE_NETWORK: panel.on_toggle,
         RESTORE_NETWORK: panel.on_restore,
         FACTORY_RESET: panel.on_reset,
     }
-    return PanelDesk(identity.device_id, {action: words for action, words in programs.items() if words})
+    wanted = {action: words for action, words in programs.items() if words}
+    return PanelDesk(identity.device_id, wanted, server=server)
 
 
 def _radio_desk(config: Config, identity: Identity, told: ToldBook, source: Path) -> RadioDesk:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered, Outbox
 
-_RETRY_LEAST_S: Final = 1.0
+RETRY_LEAST_S: Final = 1.0
 _RETRY_MOST_S: Final = 300.0
 _TICK_S: Final = 1.0  # how often the outbox is looked at, at least
 
@@ -79,7 +79,7 @@ class BatchSink:
         self.down: str | None = None
         self._deliver, self._outbox, self._tell = deliver, seat.outbox, seat.tell
         self._most, self._every_s, self._retry_most_s = most, every_s, retry_most_s
-        self._retry_s = _RETRY_LEAST_S
+        self._retry_s = RETRY_LEAST_S
         self._sent_id, self._settle_s = self.cursor, settle_s
         self._settling: deque[tuple[float, int]] = deque()  # when it was taken, and up to which point
         self._woken, self._stopping = threading.Event(), threading.Event()
@@ -128,7 +128,7 @@ class BatchSink:
             self._settling.append((time.monotonic(), self._sent_id))
             self._settle()
             self.published += len(points)
-            self._retry_s = _RETRY_LEAST_S
+            self._retry_s = RETRY_LEAST_S
             self._say(None)
             if self._stopping.is_set():
                 return 0.0

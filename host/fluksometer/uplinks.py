@@ -4,9 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fluksometer.adapters.identity import Identity
 from fluksometer.config import Config, beside, read_secret
 from fluksometer.config_influx import InfluxTable
+from fluksometer.config_upload import UploadTable
 from fluksometer.domain.desk import Desk
+from fluksometer.domain.flukso_call import IDS
+from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.uplink_news import UplinkNews
 from fluksometer.faults import FileFaults
 from fluksometer.http_call import HttpCaller
@@ -15,18 +19,21 @@ from fluksometer.sinks import Seat, Sink
 
 @dataclass(slots=True)
 class Uplinks:
-    """``sinks``: by name in the ledger, what makes each one, as Bridge takes them."""
+    """``sinks``: by name in the ledger, what makes each one, as Bridge takes them. ``light``: of the server to upload to."""
 
     sinks: dict[str, Callable[[Seat], Sink]] = field(default_factory=dict)
     desks: list[Desk] = field(default_factory=list)
     news: UplinkNews = field(default_factory=UplinkNews)
+    light: ServerLight | None = None
 
 
-def uplinks_of(config: Config, source: Path) -> Uplinks:
+def uplinks_of(config: Config, identity: Identity, source: Path) -> Uplinks:
     """All of them. ``source``: the configuration's file, beside which relative paths begin. Raises FileFaults."""
     links = Uplinks()
     if config.influx:
         _add_influx(links, config.influx, source)
+    if config.upload and config.upload.enable:
+        _add_upload(links, config.upload, identity, source)
     if links.sinks:
         links.desks.append(links.news)
     return links
@@ -54,6 +61,47 @@ def _add_influx(links: Uplinks, influx: InfluxTable, source: Path) -> None:
     )
     links.desks.append(labels)
     links.sinks["influx"] = lambda seat: influx_sink(writer, seat, batch_s=influx.batch_s)
+
+
+def _add_upload(links: Uplinks, upload: UploadTable, identity: Identity, source: Path) -> None:
+    from fluksometer.adapters.upload_sink import Account, UploadSink
+    from fluksometer.domain.upload_queue import UploadQueue
+
+    key = read_secret(source, "upload.key_file", upload.key_file).strip()
+    if not IDS.fullmatch(key):
+        raise FileFaults(str(source), ["upload.key_file: holds no key: it is 32 lower-case hex digits"])
+    path = beside(source, "upload.key_file", upload.key_file)
+    if path.stat().st_mode & 0o077:
+        links.news.warn("upload_key_file", f"{path} can be read by others on this machine: chmod 600")
+    caller = http_caller(source, "upload", upload.url, upload.ca_file)
+    account, queue = Account(identity.device_id, key), UploadQueue(upload.sensors)
+    light, news = ServerLight(), links.news
+    links.light = light
+    links.sinks["upload"] = lambda seat: UploadSink(
+        caller, account, queue, seat, every_s=upload.every_s, light=light, warn=news.warn
+    )
+    if upload.tmpo_url:
+        links.desks.append(_tmpo_desk(upload, account.device_id, key, source))
+
+
+def _tmpo_desk(upload: UploadTable, device_id: str, key: str, source: Path) -> Desk:
+    from fluksometer.adapters.server_link import ServerAddress, ServerLink
+    from fluksometer.upload_desk import UploadDesk
+
+    address = ServerAddress(
+        host=upload.tmpo_host,
+        port=upload.tmpo_port,
+        tls=upload.tmpo_tls,
+        username=device_id,
+        password=key,
+        ca_file=beside(source, "upload.ca_file", upload.ca_file) if upload.ca_file else None,
+    )
+    listen = f"/d/device/{device_id}/tmpo/sync"
+    client_id = f"flukso-{device_id[:6]}.flukso"  # as the original's broker; MQTT 3.1 allows 23 characters
+    return UploadDesk(
+        device_id,
+        lambda hear, down: ServerLink(address, client_id=client_id, listen=listen, hear=hear, down=down),
+    )
 
 
 def http_caller(source: Path, table: str, url: str, ca_file: str | None) -> HttpCaller:

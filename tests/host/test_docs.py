@@ -13,6 +13,7 @@ from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, Panel
 from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
+from fluksometer.config_upload import UploadTable
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -37,6 +38,7 @@ TABLES = {
     "rs485": Rs485Table,
     "modbus": ModbusTable,
     "influx": InfluxTable,
+    "upload": UploadTable,
 }
 LISTS = ("sensor", "modbus")
 
