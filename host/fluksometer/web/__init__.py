@@ -1,0 +1,1 @@
+"""What the bridge serves by HTTP (docs/rest.md)."""
