@@ -26,8 +26,8 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
-    | {"config_influx", "config_upload"}
+    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "config_web", "p1_keys"}
+    | {"config_influx", "config_upload", "config_server"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
@@ -41,14 +41,15 @@ HOST_LAYERS = [
         "panel_desk",
         "radio_desk",
         "serial_desk",
+        "server_desk",
         "upload_desk",
     },
-    {"desks", "intake", "keeper", "uplinks"},
+    {"desks", "history", "intake", "keeper", "uplinks"},
     {"service"},
     {"cli", "commands", "__main__"},
 ]
-SIDES = {"adapters", "storage", "web"}  # modules of these rooms know nothing of each other
-FORBIDDEN = {"adapters": {"storage"}, "web": {"storage"}}  # what they store goes through the service
+SIDES = {"adapters", "storage"}  # modules of these rooms know nothing of each other
+FORBIDDEN = {"adapters": {"storage"}, "web": {"adapters", "storage"}}  # what they store goes through the service
 STORAGE_KNOWS = {"domain", "errors", "storage"}
 PURE = {
     "shared": set(),

@@ -24,6 +24,7 @@ COMMANDS = {
     "clamps": "fluksometer.clamps_command:COMMAND",
     "counters": "fluksometer.counters_command:COMMAND",
     "kubes": "fluksometer.kubes_command:COMMAND",
+    "devices": "fluksometer.devices_command:COMMAND",
     "calibrate": "fluksometer.calibrate_command:COMMAND",
     "meter": "fluksometer.meter_command:COMMAND",
     "linearity": "fluksometer.linearity_command:COMMAND",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +14,10 @@ from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
+from fluksometer.config_server import ServerTable, server_faults
 from fluksometer.config_upload import UploadTable, upload_faults
 from fluksometer.config_values import matching, one_of, that, within
+from fluksometer.config_web import WebTable, web_faults
 from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
@@ -147,6 +150,8 @@ class Config(Table):
     modbus: list[ModbusTable] = Field(default_factory=list)
     influx: InfluxTable | None = None
     upload: UploadTable | None = None
+    server: ServerTable | None = None
+    web: WebTable | None = None
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -156,9 +161,10 @@ class Config(Table):
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
-        faults += p1_faults(values.get("p1"), sensors)
+        faults += p1_faults(values.get("p1"), sensors) + web_faults(values.get("web"))
         faults += _model_faults(values, sensors)
         faults += influx_faults(values.get("influx")) + upload_faults(values.get("upload"), values.get("mqtt"))
+        faults += server_faults(values.get("server"))
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
@@ -259,6 +265,24 @@ def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
         beside(source, "p1.key_file", p1.key_file),
         beside(source, "p1.authentication_key_file", second) if second else None,
     )
+
+
+def read_certificate(table: WebTable | ServerTable, source: Path, name: str = "web") -> ssl.SSLContext | None:
+    """What the table of this name shows its clients by TLS; None: no TLS. Paths as for the password file."""
+    if table.cert_file is None or table.key_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    cert = beside(source, f"{name}.cert_file", table.cert_file)
+    key = beside(source, f"{name}.key_file", table.key_file)
+    try:
+        context.load_cert_chain(cert, key, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        reason = (
+            error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else f"no PEM that fits: {error}"
+        )
+        raise FileFaults(str(source), [f"{name}.cert_file: {cert} with {key} can't be used: {reason}"]) from error
+    return context
 
 
 # --- faults between keys ---

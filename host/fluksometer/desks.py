@@ -1,15 +1,18 @@
 """Which desks a configuration asks for: one for each further terminal in use."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.identity import Identity
 from fluksometer.adapters.kube_file import ImageFolder, KubeFile
 from fluksometer.adapters.p1_cable import P1Cable
 from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
-from fluksometer.config import Config, images_dir, read_p1_keys, state_dir
+from fluksometer.config import Config, images_dir, read_certificate, read_p1_keys, state_dir
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import Rs485Table
+from fluksometer.config_web import WebTable
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.line_turns import LineTurns
@@ -19,6 +22,9 @@ from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 def desks_of(
@@ -33,6 +39,8 @@ def desks_of(
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    if config.web and config.web.enable:
+        desks.append(_web_desk(config, config.web, identity, source, tuple(desks)))
     return desks
 
 
@@ -79,3 +87,31 @@ def _serial_desk(config: Config, line: Rs485Table, identity: Identity, told: Tol
     meters = [table.meter for table in config.modbus]
     turns = LineTurns(line.char_s, line.answer_s)
     return SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of)
+
+
+def _web_desk(config: Config, web: WebTable, identity: Identity, source: Path, others: Sequence[Desk]) -> Desk:
+    # Imported here: who has no [web] needs no memory for it.
+    from fluksometer.adapters.token_file import TokenFile
+    from fluksometer.domain.live_sensors import LiveSensors
+    from fluksometer.web.app import make_app
+    from fluksometer.web.desk import Place, WebDesk
+    from fluksometer.web.parts import Parts
+
+    live = LiveSensors()
+
+    def app(desk: WebDesk) -> "ASGIApp":
+        parts = Parts(
+            device_id=identity.device_id,
+            live=live,
+            tokens=TokenFile(state_dir(config, source)).read,
+            now_s=lambda: host_time().wall_s,
+            price=web.price,
+            health=lambda: desk.health,
+            counts=lambda: {key: value for one in others for key, value in one.summary().items()},
+        )
+        return make_app(parts, names=web.names, origins=web.origins)
+
+    places = [Place(web.listen, web.port)]
+    if certificate := read_certificate(web, source):
+        places.append(Place(web.listen, web.tls_port, certificate))
+    return WebDesk(live, app, places)

@@ -45,6 +45,11 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # [radio]                   # FluksoKubes; pair them with: fluksometer kubes pair
 # network = "flukso"        # or "jeenode"
 
+[web]                       # HTTP: the last minute of each sensor, history, metrics
+# listen = "127.0.0.1"      # "0.0.0.0" shows your whole network, without login, what is used now; history needs a token
+# port = 8080
+# price_per_kwh = 0.30      # for what a year costs (unit=eurperyear)
+
 # [panel]
 # heartbeat_port = 4        # the heartbeat LED follows this pulse input
 # on_toggle = ["/usr/local/bin/toggle-network"]   # run when the button was held for 2 to 5 s; also on_restore, on_reset

@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    uplinks = uplinks_of(config, identity, arguments.config)
+    uplinks = uplinks_of(config, identity, told, arguments.config)
     desks = [*desks_of(config, identity, told, arguments.config, uplinks.light), *uplinks.desks]
 
     async def work() -> None:

@@ -46,7 +46,12 @@ class ServerDesk(Desk):
     asked for at each call and may raise StateFault; ``serve`` listens for calls until cancelled."""
 
     def __init__(
-        self, told: ToldBook, devices: Callable[[], Mapping[str, Device]], *, clock: Callable[[], HostTime], serve: Serve
+        self,
+        told: ToldBook,
+        devices: Callable[[], Mapping[str, Device]],
+        *,
+        clock: Callable[[], HostTime],
+        serve: Serve,
     ) -> None:
         self._told, self._devices, self._clock, self._serve = told, devices, clock, serve
         self._own: frozenset[str] = frozenset()  # sensors that are nobody's business but this bridge's
@@ -151,10 +156,13 @@ class ServerDesk(Desk):
         return points, []
 
     def _take(self, device_id: str, sensor_id: str, call: Call) -> tuple[list[Point], Reply]:
-        known = self._known.setdefault(sensor_id, Known(device_id))
+        known = self._known.get(sensor_id)
+        if known is None:
+            kind = self._of(device_id).sensors.get(sensor_id, "electricity")
+            known = self._known[sensor_id] = Known(device_id, kind)
         if known.device_id != device_id:  # another's call came first
             return [], Rejected(401, NO_SENSOR).reply
-        device = self._name_of(device_id)
+        device = self._of(device_id).name
         if call.config is not None:
             known.take_config(call.config)
             self._told.know(known.sensor(sensor_id, device))
@@ -170,12 +178,11 @@ class ServerDesk(Desk):
         self._counts["uploads_no_whole_number"] += call.dropped
         return points, taken_reply(sifted)
 
-    def _name_of(self, device_id: str) -> str:
+    def _of(self, device_id: str) -> Device:
         try:
-            device = self._devices().get(device_id)
-        except StateFault:
-            device = None
-        return device.name if device else device_id[:6]
+            return self._devices()[device_id]
+        except (StateFault, KeyError):  # it was there when the call came
+            return Device(device_id[:6], "", {})
 
     def _tell_of_all(self) -> None:
         devices: Mapping[str, Device] = {}
@@ -188,7 +195,9 @@ class ServerDesk(Desk):
     def state(self) -> dict[str, Any]:
         """By device, so that what did not change is not written again."""
         self._asked = self._handed
-        states: dict[str, Any] = {f"{_STATE}{one}": {"beat": list(beat), "sensors": {}} for one, beat in self._beats.items()}
+        states: dict[str, Any] = {
+            f"{_STATE}{one}": {"beat": list(beat), "sensors": {}} for one, beat in self._beats.items()
+        }
         for sensor_id, known in self._known.items():
             of_device = states.setdefault(f"{_STATE}{known.device_id}", {"beat": None, "sensors": {}})
             of_device["sensors"][sensor_id] = asdict(known)

@@ -339,6 +339,8 @@ class Bridge:
 
     def _publish(self, message: Message) -> None:
         self._sink.publish(message)
+        for desk in self._desks:
+            desk.said(message)
 
     def _tell_config(self, hello: Hello | None) -> None:
         told, series = self._told.sections(), self._intake.bank.series

@@ -1,16 +1,18 @@
-"""Which sinks and desks a configuration asks for towards servers: time-series engines, a Flukso-compatible server."""
+"""Which sinks and desks a configuration asks for between servers: time-series engines, a Flukso-compatible server, being one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fluksometer.adapters.identity import Identity
-from fluksometer.config import Config, beside, read_secret
+from fluksometer.config import Config, beside, read_certificate, read_secret, state_dir
 from fluksometer.config_influx import InfluxTable
+from fluksometer.config_server import ServerTable
 from fluksometer.config_upload import UploadTable
 from fluksometer.domain.desk import Desk
 from fluksometer.domain.flukso_call import IDS
 from fluksometer.domain.server_light import ServerLight
+from fluksometer.domain.told import ToldBook
 from fluksometer.domain.uplink_news import UplinkNews
 from fluksometer.faults import FileFaults
 from fluksometer.http_call import HttpCaller
@@ -27,13 +29,16 @@ class Uplinks:
     light: ServerLight | None = None
 
 
-def uplinks_of(config: Config, identity: Identity, source: Path) -> Uplinks:
-    """All of them. ``source``: the configuration's file, beside which relative paths begin. Raises FileFaults."""
+def uplinks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> Uplinks:
+    """All of them; what is uploaded to this bridge goes into ``told``. ``source``: the configuration's file, beside which
+    relative paths begin. Raises FileFaults."""
     links = Uplinks()
     if config.influx:
         _add_influx(links, config.influx, source)
     if config.upload and config.upload.enable:
         _add_upload(links, config.upload, identity, source)
+    if config.server and config.server.enable:
+        links.desks.append(_server_desk(config, config.server, told, source))
     if links.sinks:
         links.desks.append(links.news)
     return links
@@ -65,6 +70,7 @@ def _add_influx(links: Uplinks, influx: InfluxTable, source: Path) -> None:
 
 def _add_upload(links: Uplinks, upload: UploadTable, identity: Identity, source: Path) -> None:
     from fluksometer.adapters.upload_sink import Account, UploadSink
+    from fluksometer.domain.upload_configs import UploadConfigs
     from fluksometer.domain.upload_queue import UploadQueue
 
     key = read_secret(source, "upload.key_file", upload.key_file).strip()
@@ -75,10 +81,11 @@ def _add_upload(links: Uplinks, upload: UploadTable, identity: Identity, source:
         links.news.warn("upload_key_file", f"{path} can be read by others on this machine: chmod 600")
     caller = http_caller(source, "upload", upload.url, upload.ca_file)
     account, queue = Account(identity.device_id, key), UploadQueue(upload.sensors)
-    light, news = ServerLight(), links.news
+    light, news, configs = ServerLight(), links.news, UploadConfigs()
+    links.desks.append(configs)
     links.light = light
     links.sinks["upload"] = lambda seat: UploadSink(
-        caller, account, queue, seat, every_s=upload.every_s, light=light, warn=news.warn
+        caller, account, queue, seat, every_s=upload.every_s, light=light, configs=lambda: configs.by_id, warn=news.warn
     )
     if upload.tmpo_url:
         links.desks.append(_tmpo_desk(upload, account.device_id, key, source))
@@ -101,6 +108,22 @@ def _tmpo_desk(upload: UploadTable, device_id: str, key: str, source: Path) -> D
     return UploadDesk(
         device_id,
         lambda hear, down: ServerLink(address, client_id=client_id, listen=listen, hear=hear, down=down),
+    )
+
+
+def _server_desk(config: Config, server: ServerTable, told: ToldBook, source: Path) -> Desk:
+    from fluksometer.adapters.clock import host_time
+    from fluksometer.adapters.device_file import DeviceFile
+    from fluksometer.server_desk import ServerDesk
+    from fluksometer.web.server_routes import listen_for_uploads
+
+    certificate = read_certificate(server, source, "server")
+    devices = DeviceFile(state_dir(config, source))
+    return ServerDesk(
+        told,
+        devices.devices,
+        clock=host_time,
+        serve=lambda desk: listen_for_uploads(desk, server.listen, server.port, certificate),
     )
 
 

@@ -73,5 +73,6 @@ class UploadDesk(Desk):
             self._wake()
 
     def _down(self, reason: str) -> None:
-        self._faults.append(("upload_tmpo", {"reason": reason or "connected"}))
-        self._wake()
+        if reason:
+            self._faults.append(("upload_tmpo", {"reason": reason}))
+            self._wake()

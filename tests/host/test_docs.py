@@ -13,7 +13,9 @@ from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, Panel
 from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
+from fluksometer.config_server import ServerTable
 from fluksometer.config_upload import UploadTable
+from fluksometer.config_web import WebTable
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
 from fluksometer.domain.calibration import Book, PortBook
@@ -39,6 +41,8 @@ TABLES = {
     "modbus": ModbusTable,
     "influx": InfluxTable,
     "upload": UploadTable,
+    "server": ServerTable,
+    "web": WebTable,
 }
 LISTS = ("sensor", "modbus")
 

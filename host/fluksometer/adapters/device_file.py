@@ -1,4 +1,4 @@
-"""The devices that may upload to this bridge, in a file that only its owner may read: their keys sign, so they are kept as they are."""
+"""The devices that may upload to this bridge, in a file for its owner's eyes: a hash of their keys could sign nothing."""
 
 import json
 from pathlib import Path

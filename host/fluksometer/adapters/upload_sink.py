@@ -5,10 +5,10 @@ import contextlib
 import gzip
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fluksometer.domain.flukso_call import compact, heartbeat_fields, is_signed, measurements_body, request_headers
@@ -45,11 +45,15 @@ class UploadSink(BatchSink):
         *,
         every_s: float,
         light: ServerLight,
+        configs: Callable[[], Mapping[str, Mapping[str, Any]]],
         warn: Callable[[str, str], None],
     ) -> None:
-        """``warn``: event and reason, for the log; called in the sink's thread."""
+        """``configs``: of the sensors, by id, told to the server once each. ``warn``: event and reason, for the log. Both are
+        called in the sink's thread."""
         super().__init__("upload", lambda _points: None, seat, every_s=every_s)
         self._caller, self._account, self._queue, self._light, self._warn = caller, account, queue, light, warn
+        self._configs = configs
+        self._told: dict[str, Mapping[str, Any]] = {}  # by sensor: the configuration that the server was told
         self._began_s = time.monotonic()
         self._heartbeat_at_s: float | None = None  # None: none has been sent yet
 
@@ -82,6 +86,7 @@ class UploadSink(BatchSink):
     def _send_all(self) -> None:
         refused = []
         for sensor_id, measurements in self._queue.thinned(int(time.time())).items():
+            self._tell_config(sensor_id)
             answer = self._post(f"/sensor/{sensor_id}", measurements_body(measurements))
             if answer.status in _TAKEN:
                 self._queue.sent(sensor_id)
@@ -93,6 +98,15 @@ class UploadSink(BatchSink):
                 refused.append(f"sensor {sensor_id}: {_why(answer)}")
         if refused:
             raise Undelivered(f"{self._caller.server} refuses {len(refused)} sensors, the first is {refused[0]}")
+
+    def _tell_config(self, sensor_id: str) -> None:
+        config = self._configs().get(sensor_id)
+        if not config or self._told.get(sensor_id) == config:
+            return
+        answer = self._post(f"/sensor/{sensor_id}", compact({"config": config}))
+        self._told[sensor_id] = config
+        if answer.status not in _TAKEN:  # it needs none to take measurements
+            self._warn("upload_config", f"sensor {sensor_id}: {_why(answer)}")
 
     def _post(self, path: str, body: bytes) -> Answer:
         return self._caller.post(path, body, request_headers(self._account.key, body))

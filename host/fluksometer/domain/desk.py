@@ -37,6 +37,9 @@ class Desk:
     def published(self, points: Sequence[Point]) -> None:
         """These readings were handed to the sinks."""
 
+    def said(self, message: Message) -> None:
+        """This was published by MQTT beside the readings: how everything fares, what a desk answered."""
+
     def configured(self, sections: Mapping[str, Mapping[str, object]]) -> None:
         """The sensor configuration, as published on MQTT: at the start, and whenever it has changed."""
 
@@ -68,6 +71,9 @@ class Desk:
 
     def restore(self, states: Mapping[str, Any]) -> None:
         """Go on where state() was; ``states`` are those of all parts. Called before anything else."""
+
+    def saved(self) -> None:
+        """What state() told last is on the disk, with all readings that had been published by then."""
 
     def warnings(self) -> list[Fault]:
         """What went wrong since the last call, for the log. Asked for after each step; the log shows each event, apart for each

@@ -1,9 +1,11 @@
 """What a device calls of its server: POST /sensor/<id> and POST /device/<id>, with the original's status codes (docs/upload.md)."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -11,7 +13,11 @@ from starlette.routing import Route
 
 from fluksometer.domain.device_server import BODY_MOST, Rejected, Reply, check_version
 
+from . import server
+
 _BODY_S: Final = 10.0
+_TRY_AGAIN_S: Final = 10.0
+_log = structlog.get_logger("fluksometer")
 
 
 class Uploads(Protocol):
@@ -41,9 +47,21 @@ def server_routes(uploads: Uploads) -> list[Route]:
     ]
 
 
-def server_app(uploads: Uploads) -> Starlette:
-    """These routes alone."""
-    return Starlette(routes=server_routes(uploads))
+async def listen_for_uploads(uploads: Uploads, host: str, port: int, certificate: ssl.SSLContext | None) -> None:
+    """Serve these routes alone, until cancelled. A port that is taken stops no metering: it is tried again."""
+    server.log_to_structlog()
+    address, told = f"http{'s' if certificate else ''}://{host}:{port}", ""
+    while True:
+        try:
+            socket = server.listen(host, port)
+        except OSError as error:
+            if str(error) != told:
+                told = str(error)
+                _log.error("server_down", reason=f"{address}: {error.strerror}: another port: server.port")
+            await asyncio.sleep(_TRY_AGAIN_S)
+            continue
+        _log.info("server_up", address=address)
+        await server.serve([(server.server(Starlette(routes=server_routes(uploads)), certificate), socket)])
 
 
 async def _answer(request: Request, take: Callable[[str, bytes, str], Awaitable[Reply]]) -> Response:

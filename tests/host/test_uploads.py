@@ -1,0 +1,171 @@
+"""Two real bridges, one of which uploads to the other, through kills and outages; and TMPO over MQTT 3.1 with TLS."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from host.certificates import Authority
+from host.rig import MOSQUITTO, Mosquitto, Rig, free_port, wait_until
+from host.test_cli import fluksometer
+from host.test_service import greeted, ids
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+pytestmark = pytest.mark.skipif(not MOSQUITTO, reason="mosquitto is not installed")
+UPLOAD = """
+[upload]
+enable = true
+url = "{url}"
+key_file = "key"
+every_s = 1
+{more}
+"""
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """A cottage with a board, and a home that it uploads to, each with a broker of its own."""
+    rigs = []
+    for name in ("cottage", "home"):
+        (tmp_path / name).mkdir()
+        rigs.append(Rig(tmp_path / name))
+        rigs[-1].use("mosquitto")
+    yield rigs
+    for one in rigs:
+        one.close()
+
+
+def registered(home, cottage, more=""):
+    """The configuration of the server, at which the cottage is registered; and the port."""
+    port = free_port()
+    config = home.write_config(f"[server]\nport = {port}\n{more}")
+    cottage.write_config()
+    device_id = fluksometer("devices", "-c", cottage.folder / "meter.toml", "id").stdout.strip()
+    added = fluksometer("devices", "-c", config, "add", device_id, "cottage")
+    assert added.returncode == 0 and "cottage may upload" in added.stderr, added
+    (cottage.folder / "key").write_text(added.stdout)
+    (cottage.folder / "key").chmod(0o600)
+    assert (home.folder / "state" / "devices.json").stat().st_mode & 0o777 == 0o600
+    return config, port, device_id
+
+
+def counters(listener, sensor_id):
+    """(second, total) as they were published, without what was retained."""
+    found = [json.loads(text) for flag, topic, text in listener.lines() if topic == f"/sensor/{sensor_id}/counter"]
+    return list(dict.fromkeys((second, total) for second, total, _unit in found))
+
+
+def pulses(board, count):
+    board.pulse(5, count, edge_wall_s=time.time(), interval_us=1_000_000)
+
+
+def test_totals_of_one_bridge_come_to_the_other_once_through_kills_and_outages(homes):
+    cottage, home = homes
+    config, port, device_id = registered(home, cottage)
+    upload = UPLOAD.format(url=f"http://127.0.0.1:{port}", more="")
+    sensor_id = None
+    listener = home.listen()
+    server = home.bridge_from(config)
+    server.wait_for_log("server_up")
+    bridge = greeted(cottage, upload)
+    sensor_id = ids(cottage)[5]
+    at_home = cottage.listen(f"/sensor/{sensor_id}/counter")
+
+    def both_have(total):
+        for one in (at_home, listener):
+            wait_until(
+                lambda one=one: [value for _, value in counters(one, sensor_id)][-1:] == [total],
+                lambda one=one: f"{one.lines()}\n{bridge.log}\n{server.log}",
+                timeout_s=30,
+            )
+
+    pulses(cottage.board, 3)
+    both_have(30)
+    server.process.kill()
+    server.process.wait()
+    time.sleep(1.1)
+    pulses(cottage.board, 4)
+    bridge.wait_for_log("sink_down")
+    wait_until(lambda: cottage.board.unacknowledged == 0, bridge.log)
+    bridge.process.kill()  # what was not uploaded is in its ledger
+    bridge.process.wait()
+    bridge = cottage.bridge(upload)
+    server = home.bridge_from(config)
+    both_have(40)
+    time.sleep(1.1)
+    pulses(cottage.board, 6)
+    both_have(60)
+    uploaded, published = counters(listener, sensor_id), counters(at_home, sensor_id)
+    assert set(uploaded) <= set(published) and uploaded == sorted(uploaded)
+    assert len({second for second, _ in uploaded}) == len(uploaded)
+    listed = fluksometer("devices", "-c", config).stdout
+    assert listed.startswith(f"cottage  {device_id}  ") and "heard" in listed and "not heard" not in listed
+    told = home.listen("/device/+/config/sensor").wait_for(r'[01] \S+ .*"cottage pulse 5".*')
+    section = next(one for one in json.loads(told[2]).values() if one.get("id") == sensor_id)
+    assert (section["type"], section["unit"], section["class"]) == ("water", "L", "remote")
+    removed = fluksometer("devices", "-c", config, "rm", "cottage")
+    assert removed.returncode == 0
+    time.sleep(1.1)
+    pulses(cottage.board, 7)
+    bridge.wait_for_log("No proper provisioning", timeout_s=20)
+    assert bridge.stop() == 0 and server.stop() == 0
+
+
+def test_a_server_without_certificate_or_key_is_told_of(homes):
+    cottage, _ = homes
+    cottage.write_config('[upload]\nenable = true\nurl = "https://127.0.0.1"\nkey_file = "none"\n')
+    bridge = cottage.bridge_from(cottage.folder / "meter.toml")
+    assert bridge.process.wait(15) == 2 and "upload.key_file" in bridge.log
+    (cottage.folder / "none").write_text("secret\n")
+    bridge = cottage.bridge_from(cottage.folder / "meter.toml")
+    assert bridge.process.wait(15) == 2 and "32 lower-case hex digits" in bridge.log and "secret" not in bridge.log
+
+
+def test_tmpo_and_configuration_go_to_the_server_by_mqtt_3_1_and_its_list_comes_back(homes, tmp_path):
+    cottage, _ = homes
+    authority = Authority(tmp_path)
+    certificate = authority.issue("localhost")
+    device_id = fluksometer("devices", "-c", cottage.write_config(), "id").stdout.strip()
+    key = "0123456789abcdef0123456789abcdef"
+    (cottage.folder / "key").write_text(key + "\n")
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, device_id, key], check=True)
+    port = free_port()
+    more = f"listener {port} 127.0.0.1\ncertfile {certificate.cert}\nkeyfile {certificate.key}\n"
+    (tmp_path / "server").mkdir()
+    server = Mosquitto(tmp_path / "server", f"persistence false\npassword_file {passwords}\nlog_type all\n{more}")
+    try:
+        tmpo = f'tmpo_url = "mqtts://localhost:{port}"\nca_file = "{authority.files.cert}"'
+        bridge = greeted(cottage, UPLOAD.format(url="http://127.0.0.1:9", more=tmpo))
+        sensor_id = ids(cottage)[1]
+        far, near = Peer(server.port), Peer(cottage.port)
+        wait_until(lambda: f"/device/{device_id}/config/sensor" in far.heard, bridge.log)
+        assert sensor_id in far.heard[f"/device/{device_id}/config/sensor"].decode()
+        block = b"\x1f\x8b\x08\x00\xff\xfe binary"
+        near.client.publish(f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz", block)
+        near.client.publish(f"/sensor/{'9' * 32}/tmpo/0/8/1700000000/gz", b"of another")
+        near.client.publish(f"/sensor/{sensor_id}/gauge", b"[1,2,3]")
+        near.client.publish(f"/device/{device_id}/tmpo/sync", b"")
+        wait_until(lambda: f"/device/{device_id}/tmpo/sync" in far.heard, lambda: str(far.heard))
+        assert far.heard[f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz"] == block
+        assert not [one for one in far.heard if "9" * 32 in one or one.endswith("gauge")]
+        wanted = json.dumps([{"sid": sensor_id, "rid": 0, "lvl": 0, "bid": 0}]).encode()
+        far.client.publish(f"/d/device/{device_id}/tmpo/sync", wanted)
+        wait_until(lambda: f"/d/device/{device_id}/tmpo/sync" in near.heard, lambda: str(near.heard))
+        assert near.heard[f"/d/device/{device_id}/tmpo/sync"] == wanted
+        assert bridge.stop() == 0
+    finally:
+        server.kill()
+
+
+class Peer:
+    """A client that hears everything."""
+
+    def __init__(self, port):
+        self.heard = {}
+        self.client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
+        self.client.on_connect = lambda client, *_: client.subscribe("#")
+        self.client.on_message = lambda _client, _data, got: self.heard.update({got.topic: got.payload})
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
