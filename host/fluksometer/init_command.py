@@ -39,6 +39,13 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # url = "http://127.0.0.1:8086"
 # database = "home"
 
+# [upload]                  # totals to a Flukso-compatible server, another bridge for instance: docs/upload.md
+# enable = true
+# url = "https://home.example.net:8090"
+# key_file = "upload-key"
+# [server]                  # other bridges upload to this one; fluksometer devices says which
+# listen = "0.0.0.0"
+
 # [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
 # port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
 # key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits
