@@ -57,10 +57,9 @@ class Influx(Engine):
 
     def command(self) -> list[str]:
         config = self.folder / "influxdb.conf"
-        rpc = free_port()
         config.write_text(f"""
 reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
+bind-address = "127.0.0.1:0"
 [meta]
 dir = "{self.folder}/meta"
 [data]
