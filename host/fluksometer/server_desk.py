@@ -13,6 +13,7 @@ from fluksometer.domain.device_server import (
     MOST_SENSORS,
     NO_DEVICE,
     NO_SENSOR,
+    STRANGER_MOST,
     Bucket,
     Call,
     Device,
@@ -59,7 +60,7 @@ class ServerDesk(Desk):
         self._beats: dict[str, Heartbeat] = {}
         self._fresh = True  # nothing was told to the book yet
         self._buckets: dict[str, Bucket] = {}
-        self._strangers = Bucket(100, 10)
+        self._strangers = Bucket(20, 2)
         self._todo: deque[tuple[str, str, Call, asyncio.Future[Reply]]] = deque()
         self._unstored: deque[tuple[int, Reply, asyncio.Future[Reply]]] = deque()
         self._handed = self._asked = 0
@@ -106,8 +107,7 @@ class ServerDesk(Desk):
         known = self._known.get(sensor_id)
         owner = known.device_id if known else next((one for one, d in devices.items() if sensor_id in d.sensors), None)
         if owner is None:
-            self._strangers.take(self._clock().mono_s)
-            owner = signer(devices, body, given)
+            owner = self._stranger(devices, body, given)
             if sum(one.device_id == owner for one in self._known.values()) >= MOST_SENSORS:
                 raise Rejected(401, NO_SENSOR)
         elif owner not in devices:
@@ -115,6 +115,15 @@ class ServerDesk(Desk):
         else:
             check_digest(devices[owner].key, body, given)
         self._bucket(owner)
+        return owner
+
+    def _stranger(self, devices: Mapping[str, Device], body: bytes, given: str) -> str:
+        # Of a sensor that is not known. Calls that nobody signed count, as each costs as much as there are devices.
+        if len(body) > STRANGER_MOST:
+            raise Rejected(413, f"at most {STRANGER_MOST} bytes for a new sensor")
+        self._strangers.take(self._clock().mono_s)
+        owner = signer(devices, body, given)
+        self._strangers.give_back()
         return owner
 
     def _list(self) -> Mapping[str, Device]:

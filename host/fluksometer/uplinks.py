@@ -44,23 +44,40 @@ def uplinks_of(config: Config, identity: Identity, told: ToldBook, source: Path)
     return links
 
 
+def check_files(config: Config, source: Path) -> None:
+    """Whether the files that these tables name can be used. Raises FileFaults."""
+    if config.influx:
+        _authorization(config.influx, source)
+        _http_caller(source, "influx", config.influx.url, config.influx.ca_file)
+    if config.upload and config.upload.enable:
+        _key(config.upload, source)
+        _http_caller(source, "upload", config.upload.url, config.upload.ca_file)
+    if config.server and config.server.enable:
+        read_certificate(config.server, source, "server")
+
+
+def _authorization(influx: InfluxTable, source: Path) -> str:
+    from fluksometer.adapters.influx_sink import basic
+
+    if influx.username and influx.password_file:
+        return basic(influx.username, read_secret(source, "influx.password_file", influx.password_file))
+    if influx.token_file:
+        return "Token " + read_secret(source, "influx.token_file", influx.token_file)
+    return ""
+
+
 def _add_influx(links: Uplinks, influx: InfluxTable, source: Path) -> None:
-    from fluksometer.adapters.influx_sink import InfluxWriter, basic, influx_sink
+    from fluksometer.adapters.influx_sink import InfluxWriter, influx_sink
     from fluksometer.domain.line_protocol import LineWriter
     from fluksometer.domain.sensor_labels import SensorLabels
 
-    authorization = ""
-    if influx.username and influx.password_file:
-        authorization = basic(influx.username, read_secret(source, "influx.password_file", influx.password_file))
-    elif influx.token_file:
-        authorization = "Token " + read_secret(source, "influx.token_file", influx.token_file)
-    caller = http_caller(source, "influx", influx.url, influx.ca_file)
+    caller = _http_caller(source, "influx", influx.url, influx.ca_file)
     labels, news = SensorLabels(), links.news
     writer = InfluxWriter(
         caller,
         LineWriter(influx.measurement, influx.tags),
         target=influx.target,
-        authorization=authorization,
+        authorization=_authorization(influx, source),
         labels=lambda: labels.by_id,
         tell=lambda reason: news.warn("influx_refused", reason),
     )
@@ -68,18 +85,23 @@ def _add_influx(links: Uplinks, influx: InfluxTable, source: Path) -> None:
     links.sinks["influx"] = lambda seat: influx_sink(writer, seat, batch_s=influx.batch_s)
 
 
+def _key(upload: UploadTable, source: Path) -> str:
+    key = read_secret(source, "upload.key_file", upload.key_file).strip()
+    if not IDS.fullmatch(key):
+        raise FileFaults(str(source), ["upload.key_file: holds no key: it is 32 lower-case hex digits"])
+    return key
+
+
 def _add_upload(links: Uplinks, upload: UploadTable, identity: Identity, source: Path) -> None:
     from fluksometer.adapters.upload_sink import Account, UploadSink
     from fluksometer.domain.upload_configs import UploadConfigs
     from fluksometer.domain.upload_queue import UploadQueue
 
-    key = read_secret(source, "upload.key_file", upload.key_file).strip()
-    if not IDS.fullmatch(key):
-        raise FileFaults(str(source), ["upload.key_file: holds no key: it is 32 lower-case hex digits"])
+    key = _key(upload, source)
     path = beside(source, "upload.key_file", upload.key_file)
     if path.stat().st_mode & 0o077:
         links.news.warn("upload_key_file", f"{path} can be read by others on this machine: chmod 600")
-    caller = http_caller(source, "upload", upload.url, upload.ca_file)
+    caller = _http_caller(source, "upload", upload.url, upload.ca_file)
     account, queue = Account(identity.device_id, key), UploadQueue(upload.sensors)
     light, news, configs = ServerLight(), links.news, UploadConfigs()
     links.desks.append(configs)
@@ -127,8 +149,7 @@ def _server_desk(config: Config, server: ServerTable, told: ToldBook, source: Pa
     )
 
 
-def http_caller(source: Path, table: str, url: str, ca_file: str | None) -> HttpCaller:
-    """Calls to ``url``; faults of the file are those of the table's ``ca_file``."""
+def _http_caller(source: Path, table: str, url: str, ca_file: str | None) -> HttpCaller:
     path = beside(source, f"{table}.ca_file", ca_file) if ca_file else None
     try:
         return HttpCaller(url, ca_file=path)

@@ -262,6 +262,18 @@ def test_a_device_that_calls_too_often_is_told_so(place):
     assert place.measure((NOW_S, 1), key=KEY_2, sensor_id="6" * 32) == (200, "ok")  # another device is not held up
 
 
+def test_strangers_wear_nobody_out_but_themselves(place):
+    statuses = [place.measure((NOW_S, 1), key="9" * 32, sensor_id=f"{n:032x}")[0] for n in range(100, 120)]
+    assert set(statuses) == {401}
+    unsigned = place.call(f"/sensor/{'7' * 32}", measurements_body([(NOW_S, 1)]), "9" * 32)
+    assert unsigned[0] == 429
+    place.mono_s += 10
+    for n in range(200, 240):  # new sensors of a device do not count
+        assert place.measure((NOW_S, 1), sensor_id=f"{n:032x}") == (200, "ok")
+    many = measurements_body([(NOW_S - 9000 + n, n) for n in range(6000)])
+    assert place.call(f"/sensor/{'7' * 32}", many)[0] == 413
+
+
 def test_what_is_known_outlives_the_bridge(place):
     assert place.measure((NOW_S - 9, 1)) == (200, "ok")
     states = json.loads(json.dumps(place.desk.state()))

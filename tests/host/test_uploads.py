@@ -112,13 +112,16 @@ def test_totals_of_one_bridge_come_to_the_other_once_through_kills_and_outages(h
     assert bridge.stop() == 0 and server.stop() == 0
 
 
-def test_a_server_without_certificate_or_key_is_told_of(homes):
+def test_a_missing_or_wrong_key_is_told_of(homes):
     cottage, _ = homes
     cottage.write_config('[upload]\nenable = true\nurl = "https://127.0.0.1"\nkey_file = "none"\n')
-    bridge = cottage.bridge_from(cottage.folder / "meter.toml")
+    config = cottage.folder / "meter.toml"
+    checked = fluksometer("check", "-c", config)
+    assert checked.returncode == 2 and "upload.key_file: " in checked.stderr
+    bridge = cottage.bridge_from(config)
     assert bridge.process.wait(15) == 2 and "upload.key_file" in bridge.log
     (cottage.folder / "none").write_text("secret\n")
-    bridge = cottage.bridge_from(cottage.folder / "meter.toml")
+    bridge = cottage.bridge_from(config)
     assert bridge.process.wait(15) == 2 and "32 lower-case hex digits" in bridge.log and "secret" not in bridge.log
 
 

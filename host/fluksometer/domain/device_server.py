@@ -10,6 +10,8 @@ from .told import ToldSensor
 
 BODY_MOST: Final = 256 * 1024
 """Bytes of a call: ten thousand measurements, twenty times what a thinned queue of a year has."""
+STRANGER_MOST: Final = 64 * 1024
+"""Bytes of a call for a sensor that nobody has signed for yet: every device's key has to be tried."""
 MOST_SENSORS: Final = 128  # of one device, as the largest Fluksometer
 FUTURE_S: Final = 60  # so much the clock of a device may be ahead
 OLDEST_S: Final = 2 * 366 * 86_400
@@ -68,6 +70,10 @@ class Bucket:
         if self._left < 1:
             raise Rejected(429, "too many calls", {"Retry-After": str(int(1 / self.per_s) + 1)})
         self._left -= 1
+
+    def give_back(self) -> None:
+        """The last call does not count."""
+        self._left = min(self.burst, self._left + 1)
 
 
 def check_version(header: str | None, parameter: str | None) -> None:
