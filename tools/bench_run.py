@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bench_drain
+import bench_history
 import bench_ledger
 import bench_load
 import bench_p1_board
 import bench_p1_host
 import bench_reliability
+import bench_rest
 import native_through_cffi
 from accuracy_waves import Figure
 from bench_fuzz import figures as fuzz_figures
@@ -237,6 +239,18 @@ def bench_ledger_file(folder: Path, full: bool) -> None:
         judge("ledger", figure)
 
 
+def bench_year(folder: Path, full: bool) -> None:
+    """The history: a year of a counter, its size, how fast it is written and read."""
+    for figure in bench_history.figures(folder, full, say):
+        judge("history", figure)
+
+
+def bench_web(folder: Path, full: bool) -> None:
+    """HTTP: queries of a year and a day, requests a second, memory of the server."""
+    for figure in bench_rest.figures(folder, say):
+        judge("rest", figure)
+
+
 def bench_lost(folder: Path, full: bool) -> None:
     """Faults of every kind at random moments, a noisy link, damaged bytes, and how long a reading takes."""
     for figure in bench_reliability.figures(folder, full, say):
@@ -258,6 +272,8 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "fuzz": bench_fuzz,
     "drain": bench_backlog,
     "ledger": bench_ledger_file,
+    "history": bench_year,
+    "rest": bench_web,
     "reliability": bench_lost,
     "load": bench_boards,
 }
@@ -273,7 +289,7 @@ def main() -> int:
         "--full",
         action="store_true",
         help="the long forms: ten emulated minutes at 20000 and 100000 samples a second and of pulses, 10000 random blocks, "
-        "more seeds, 10^8 fuzzed bytes, 30 days of backlog",
+        "more seeds, 10^8 fuzzed bytes, 30 days of backlog, a year through the history's sink",
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -26,8 +26,8 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "config_web", "p1_keys"}
-    | {"config_influx", "config_upload", "config_server"}
+    | {"config_sensors", "config_tmpo", "config_values", "config_pulses", "config_p1", "config_serial", "config_web"}
+    | {"config_influx", "config_upload", "config_server", "p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
@@ -44,9 +44,9 @@ HOST_LAYERS = [
         "server_desk",
         "upload_desk",
     },
-    {"desks", "history", "intake", "keeper", "uplinks"},
+    {"desks", "history", "intake", "keeper", "tmpo_desk", "uplinks"},
     {"service"},
-    {"cli", "commands", "__main__"},
+    {"cli", "commands", "tmpo_words", "__main__"},
 ]
 SIDES = {"adapters", "storage"}  # modules of these rooms know nothing of each other
 FORBIDDEN = {"adapters": {"storage"}, "web": {"adapters", "storage"}}  # what they store goes through the service

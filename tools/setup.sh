@@ -8,7 +8,7 @@
 #   image       the MicroPython image of the Pico (tools/firmware), with the toolchain only if it must be built
 #   native      the native modules for every chip (tools/native), with python and toolchain
 #   broker      mosquitto for the tests; its service is left off
-#   engines     InfluxDB 1.x and VictoriaMetrics for the tests; their services are left off
+#   engines     InfluxDB 1.x, VictoriaMetrics and Prometheus for the tests; their services are left off
 #   (none)      python and image
 #
 # What it fetches and builds goes to .venv and .cache; the whole story to .cache/setup.log. It may also be sourced, with
@@ -222,6 +222,7 @@ setup_broker() { (install_broker); }
 engines_missing() {
     command -v influxd >/dev/null || echo influxdb
     command -v victoria-metrics >/dev/null || echo victoria-metrics
+    command -v prometheus >/dev/null || echo prometheus
 }
 
 engines_in_place() { [ -z "$(engines_missing)" ]; }

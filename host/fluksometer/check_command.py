@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from fluksometer.config import read_config, read_login, read_p1_keys
+    from fluksometer.config import read_certificate, read_config, read_login, read_p1_keys
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.uplinks import check_files
@@ -35,6 +35,8 @@ def run(arguments: Namespace) -> int:
     read_login(config, arguments.config)
     read_p1_keys(config, arguments.config)
     check_files(config, arguments.config)
+    if config.web:
+        read_certificate(config.web, arguments.config)
     tables_by_chip(config.board.linearity, arguments.config)
     sensors = config.sensors(lambda *_: "0" * 32)
     measured = any(one.enabled and one.sensor_class is SensorClass.VOLTAGE for one in sensors)

@@ -23,6 +23,8 @@ COMMANDS = {
     "top": "fluksometer.top_command:COMMAND",
     "clamps": "fluksometer.clamps_command:COMMAND",
     "counters": "fluksometer.counters_command:COMMAND",
+    "token": "fluksometer.token_command:COMMAND",
+    "tmpo": "fluksometer.tmpo_command:COMMAND",
     "kubes": "fluksometer.kubes_command:COMMAND",
     "devices": "fluksometer.devices_command:COMMAND",
     "calibrate": "fluksometer.calibrate_command:COMMAND",

@@ -15,6 +15,7 @@ from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
 from fluksometer.config_server import ServerTable, server_faults
+from fluksometer.config_tmpo import TmpoTable
 from fluksometer.config_upload import UploadTable, upload_faults
 from fluksometer.config_values import matching, one_of, that, within
 from fluksometer.config_web import WebTable, web_faults
@@ -152,6 +153,7 @@ class Config(Table):
     upload: UploadTable | None = None
     server: ServerTable | None = None
     web: WebTable | None = None
+    tmpo: TmpoTable = TmpoTable()
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -226,6 +228,12 @@ def beside(source: Path, key: str, path: str) -> Path:
         return source.absolute().parent / Path(path).expanduser()
     except RuntimeError as error:
         raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
+
+
+def history_dir(config: Config, source: Path) -> Path:
+    """Where the history lies: ``tmpo.directory`` (relative to the file's directory), or beside what is kept."""
+    given = config.tmpo.directory
+    return beside(source, "tmpo.directory", given) if given else state_dir(config, source) / "tmpo"
 
 
 def images_dir(config: RadioTable, state: Path, source: Path) -> Path:

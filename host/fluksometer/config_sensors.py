@@ -68,6 +68,7 @@ class SensorTable(Table):
     min_width_ms: Annotated[float, AfterValidator(within(0.01, 1000))] | None = None
     min_gap_ms: Annotated[float, AfterValidator(within(0, 10_000))] | None = None
     enable: bool = True
+    tmpo: bool = True
     id: Annotated[str, AfterValidator(matching(_ID, "32 lower-case hex digits"))] | None = None
 
     @property
@@ -111,6 +112,7 @@ class SensorTable(Table):
             medium=self.medium,
             function=self.function,
             enabled=self.enable,
+            logged=self.tmpo,
             further_ports=tuple(self.further_ports),
             clamp_a=self.clamp_a,
             voltage_v=int(voltage_v),

@@ -15,23 +15,32 @@ from fluksometer.config_serial import Rs485Table
 from fluksometer.config_web import WebTable
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
+from fluksometer.domain.history import History
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.told import ToldBook
+from fluksometer.history import HistoryLog
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
+from fluksometer.tmpo_desk import TmpoDesk
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from fluksometer.web.guard import Guard
 
 
 def desks_of(
-    config: Config, identity: Identity, told: ToldBook, source: Path, server: ServerLight | None = None
+    config: Config,
+    identity: Identity,
+    told: ToldBook,
+    source: Path,
+    log: HistoryLog | None = None,
+    server: ServerLight | None = None,
 ) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
-    relative paths begin. ``server``: that to which readings are uploaded, for the globe LED."""
+    relative paths begin. ``log``: the history, unless it is switched off. ``server``: that to which readings are uploaded, for
+    the globe LED."""
     desks: list[Desk] = [_panel_desk(config, identity, server)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
@@ -39,8 +48,10 @@ def desks_of(
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    if log:
+        desks.append(TmpoDesk(identity.device_id, log))
     if config.web and config.web.enable:
-        desks.append(_web_desk(config, config.web, identity, source, tuple(desks)))
+        desks.append(_web_desk(config, config.web, identity, source, tuple(desks), log.history if log else None))
     return desks
 
 
@@ -89,7 +100,9 @@ def _serial_desk(config: Config, line: Rs485Table, identity: Identity, told: Tol
     return SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of)
 
 
-def _web_desk(config: Config, web: WebTable, identity: Identity, source: Path, others: Sequence[Desk]) -> Desk:
+def _web_desk(
+    config: Config, web: WebTable, identity: Identity, source: Path, others: Sequence[Desk], history: History | None
+) -> Desk:
     # Imported here: who has no [web] needs no memory for it.
     from fluksometer.adapters.token_file import TokenFile
     from fluksometer.domain.live_sensors import LiveSensors
@@ -99,12 +112,13 @@ def _web_desk(config: Config, web: WebTable, identity: Identity, source: Path, o
 
     live = LiveSensors()
 
-    def app(desk: WebDesk) -> "ASGIApp":
+    def app(desk: WebDesk) -> "Guard":
         parts = Parts(
             device_id=identity.device_id,
             live=live,
             tokens=TokenFile(state_dir(config, source)).read,
             now_s=lambda: host_time().wall_s,
+            history=history,
             price=web.price,
             health=lambda: desk.health,
             counts=lambda: {key: value for one in others for key, value in one.summary().items()},

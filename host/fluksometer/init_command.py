@@ -46,6 +46,9 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # [server]                  # other bridges upload to this one; fluksometer devices says which
 # listen = "0.0.0.0"
 
+# [tmpo]                    # the history of every sensor is kept beside the totals; 4000 MiB at most
+# directory = "/mnt/usb/tmpo"
+# most_mb = 4000
 # [p1]                      # the smart meter on the board's P1 terminal; its sensors are found by themselves
 # port = "board"            # or the serial port of a P1 cable on this host, as "/dev/ttyUSB0"
 # key_file = "p1-key"       # Luxembourg, Austria: the key of your operator, 32 hex digits

@@ -1,6 +1,8 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -26,12 +28,14 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.config import history_dir, read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
+    from fluksometer.history import HistorySink, new_log
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
+    from fluksometer.sinks import Seat, Sink
     from fluksometer.uplinks import uplinks_of
 
     config = read_config(arguments.config)
@@ -44,8 +48,12 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
+    log = new_log(history_dir(config, arguments.config), config.tmpo.most_mb << 20) if config.tmpo.enable else None
     uplinks = uplinks_of(config, identity, told, arguments.config)
-    desks = [*desks_of(config, identity, told, arguments.config, uplinks.light), *uplinks.desks]
+    desks = [*desks_of(config, identity, told, arguments.config, log, uplinks.light), *uplinks.desks]
+    sinks: dict[str, Callable[[Seat], Sink]] = dict(uplinks.sinks)
+    if log:
+        sinks[HistorySink.name] = partial(HistorySink, log)
 
     async def work() -> None:
         ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
@@ -57,7 +65,7 @@ def run(arguments: Namespace) -> int:
             told=told,
             ledger=ledger,
             desks=desks,
-            sinks=uplinks.sinks,
+            sinks=sinks,
             login=login,
         )
         await bridge.run()

@@ -14,7 +14,7 @@ from fluksometer.storage.tmpo import Growth, Series, Store
 
 SID = "0123456789abcdef0123456789abcde1"
 SECTION = {"id": SID, "enable": 1, "class": "analog", "type": "electricity", "function": "main", "data_type": "counter"}
-START_S = 1_422_801_920  # the first second of a block of level 8, 8 minutes into one of level 12
+START_S = 1_422_798_848  # the first second of a block of level 12, 12288 s into one of level 16
 
 
 def counter(time_s: int, wh: float, *, sid: str = SID, series: int = 0) -> Point:

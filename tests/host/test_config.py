@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fluksometer.config import Config, images_dir, read_config, read_login, state_dir
+from fluksometer.config import Config, history_dir, images_dir, read_config, read_login, state_dir
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Medium, SensorClass
 from fluksometer.faults import FileFaults, parse_toml
@@ -367,3 +367,14 @@ def test_faults_of_radio_and_panel(text, fault):
 @pytest.mark.parametrize("port", ["auto", "/dev/ttyACM0", "usb:e66141040396962a", "usb:E661", "automatic"])
 def test_a_board_is_named_by_path_or_serial_number(port):
     assert parse(LEAST + f'[board]\nport = "{port}"').board.port == port
+
+
+def test_where_the_history_lies_and_what_has_none(tmp_path) -> None:
+    config = parse(f'[device]\nstate = "kept"\n{LEAST}tmpo = false\n')
+    source = tmp_path / "meter.toml"
+    assert config.tmpo.enable and config.tmpo.most_mb == 4000
+    assert history_dir(config, source) == tmp_path / "kept" / "tmpo"
+    (sensor,) = config.sensors(lambda *_: "a" * 32)
+    assert not sensor.logged
+    config = parse(f'[tmpo]\ndirectory = "blocks"\n{LEAST}')
+    assert history_dir(config, source) == tmp_path / "blocks" and config.sensors(lambda *_: "a" * 32)[0].logged

@@ -14,6 +14,7 @@ from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
 from fluksometer.config_server import ServerTable
+from fluksometer.config_tmpo import TmpoTable
 from fluksometer.config_upload import UploadTable
 from fluksometer.config_web import WebTable
 from fluksometer.domain import p1_sensors, topics
@@ -42,6 +43,7 @@ TABLES = {
     "influx": InfluxTable,
     "upload": UploadTable,
     "server": ServerTable,
+    "tmpo": TmpoTable,
     "web": WebTable,
 }
 LISTS = ("sensor", "modbus")

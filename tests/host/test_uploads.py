@@ -150,8 +150,9 @@ def test_tmpo_and_configuration_go_to_the_server_by_mqtt_3_1_and_its_list_comes_
         near.client.publish(f"/sensor/{'9' * 32}/tmpo/0/8/1700000000/gz", b"of another")
         near.client.publish(f"/sensor/{sensor_id}/gauge", b"[1,2,3]")
         near.client.publish(f"/device/{device_id}/tmpo/sync", b"")
-        wait_until(lambda: f"/device/{device_id}/tmpo/sync" in far.heard, lambda: str(far.heard))
-        assert far.heard[f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz"] == block
+        published = f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz"
+        wait_until(lambda: published in far.heard and f"/device/{device_id}/tmpo/sync" in far.heard, lambda: far.heard)
+        assert far.heard[published] == block
         assert not [one for one in far.heard if "9" * 32 in one or one.endswith("gauge")]
         wanted = json.dumps([{"sid": sensor_id, "rid": 0, "lvl": 0, "bid": 0}]).encode()
         far.client.publish(f"/d/device/{device_id}/tmpo/sync", wanted)

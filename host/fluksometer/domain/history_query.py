@@ -46,13 +46,14 @@ class BadQuery(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Values of ``step_s`` each, stamped with their ends: the first ends at ``start_s + step_s``, the last at ``end_s``. ``night``:
-    of each day the hours NIGHT_H instead, one value, stamped with their end."""
+    """Values of ``step_s`` each: the first ends at ``start_s + step_s``, the last at ``end_s``, or before that at ``until_s``.
+    ``night``: of each day the hours NIGHT_H instead, one value."""
 
     start_s: int
     end_s: int
     step_s: int
     night: bool = False
+    until_s: int | None = None
 
     @property
     def rows(self) -> int:
@@ -62,7 +63,8 @@ class Span:
     def bins(self, zone: tzinfo | None = None) -> list[tuple[int, int]]:
         """(begin, end) of each value, ascending. ``zone``: where night is; None: this host's."""
         if not self.night:
-            return [(end - self.step_s, end) for end in range(self.start_s + self.step_s, self.end_s + 1, self.step_s)]
+            ends = range(self.start_s + self.step_s, self.end_s + 1, self.step_s)
+            return [(end - self.step_s, end if self.until_s is None else min(end, self.until_s)) for end in ends]
         first, last = (datetime.fromtimestamp(one, UTC).astimezone(zone) for one in (self.start_s, self.end_s))
         days = [first.date() + timedelta(days=n) for n in range((last.date() - first.date()).days + 1)]
         found = []
@@ -129,7 +131,8 @@ def moment(text: str, now_s: float) -> int:
         number = int(text)
         return _possible(number // 1000 if number >= _MILLISECONDS_FROM else number, text)
     try:
-        found = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in an address means a space
+        # A plus sign in an address means a space.
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         return _possible(int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()), text)
     except (ValueError, OverflowError):
         raise BadQuery(f"{text[:40]!r} is no time: 2026-11-22T05:30:00Z, seconds since 1970, now or now-1d") from None
@@ -150,7 +153,7 @@ def plain_span(start_s: int, end_s: int, step_s: int | None) -> Span:
         step_s = steps[0] if steps else 604_800
     if not 1 <= step_s <= 31_536_000:
         raise BadQuery("interval: 1 second to 1 year")
-    return _bounded(Span(start_s // step_s * step_s, -(-end_s // step_s) * step_s, step_s))
+    return _bounded(Span(start_s // step_s * step_s, -(-end_s // step_s) * step_s, step_s, until_s=end_s))
 
 
 def step_of(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Final
 from .fault_register import Condition
 
 BACKLOG_S: Final = 60.0
+_GATHERED_S: Final = {"tmpo": 300.0}  # the history writes blocks of 256 s; until then its cursor stays
 SLOW_COMMIT_S: Final = 2.0
 _HOLD_S: Final = 60.0
 _RESCUE_HOLD_S: Final = 3600.0  # so that a person sees it
@@ -125,7 +126,7 @@ class KeepingHealth:
             why = sink.reason or "it can not be reached"
             says = f"{why}; {sink.waiting} readings wait: does it run? see [{name}] in the configuration"
             yield Condition(what="sink_down", of="sink", subject=name, says=says, grave=True, logged=True)
-        elif sink.oldest_s > BACKLOG_S:
+        elif sink.oldest_s > BACKLOG_S + _GATHERED_S.get(name, 0):
             says = f"{sink.waiting} readings wait, the oldest for {sink.oldest_s:.0f} s: it catches up, or takes them too slowly"
             yield Condition(what="sink_backlog", of="sink", subject=name, says=says)
         if now_s - self._dropped_s.get(name, -_HOLD_S) < _HOLD_S:

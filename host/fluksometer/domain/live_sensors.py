@@ -20,7 +20,9 @@ class LiveSensor:
     section: Mapping[str, object]
     gauge: Point | None = None
     counter: Point | None = None
-    minute: dict[int, int] = field(default_factory=dict)  # second -> thousandths, of the last minute that has any
+    minute: dict[int, int] = field(
+        default_factory=dict
+    )  # second -> thousandths, ascending, of the last minute that has any
     first_s: int | None = None  # second of the first present value
 
     @property
@@ -50,13 +52,16 @@ class LiveSensor:
         if point.kind == "counter":
             self.counter = point
             return
-        second, oldest_s = point.time_s, point.time_s - WINDOW_S
+        second = point.time_s
         if self.first_s is None or second < self.first_s:
             self.first_s = second
         self.gauge = point
-        # What lies behind it was stamped before the clock was set back.
-        self.minute = {one: milli for one, milli in self.minute.items() if oldest_s < one < second}
+        if self.minute and second <= next(reversed(self.minute)):
+            # What lies behind it was stamped before the clock was set back.
+            self.minute = {one: milli for one, milli in self.minute.items() if one < second}
         self.minute[second] = point.milli
+        while (oldest_s := next(iter(self.minute))) <= second - WINDOW_S:
+            del self.minute[oldest_s]
 
 
 class LiveSensors:

@@ -57,7 +57,7 @@ def old_conversion(name: str | None, own: str, counts: bool, price: Fraction | N
     """A unit of the v1.0 API. ``price``: of a kWh; None: the original's. Raises BadUnit for one that the sensor has not."""
     total, per_s = (own, 1) if counts else _FLOWS.get(own, (own, 1))
     factors = _COUNTED.get(total, {})
-    if name not in factors:
+    if name is None or name not in factors:
         there = f"one of {', '.join(factors)}" if factors else f"none: it is of {own or 'no unit'}, see /api/v1"
         raise BadUnit(f"unit: this sensor has {there}")
     factor = Fraction(factors[name])

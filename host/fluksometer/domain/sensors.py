@@ -46,6 +46,7 @@ class Sensor:
     medium: Medium
     function: str
     enabled: bool
+    logged: bool = True  # whether it has a history
     further_ports: tuple[int, ...] = ()  # of a sensor with several clamps
     clamp_a: Fraction | int = 50  # analog: A rms that give 1 V rms at the pin, exact
     voltage_v: int = 230  # analog: mains voltage where none is measured; from line to line for 3p-n

@@ -43,7 +43,7 @@ def token_of(request: Request) -> str | None:
     places = [given(request, "token"), header(request, "X-Token")]
     if bearer is not None:
         scheme, _, rest = bearer.partition(" ")
-        places.append(rest.strip() if scheme.lower() == "bearer" else "")
+        places += [rest.strip()] if scheme.lower() == "bearer" else []  # another one is for a proxy in front
     found = [one for one in places if one is not None]
     if not found:
         return None
@@ -69,3 +69,23 @@ def need_token(parts: Parts, request: Request, sensor_id: str) -> None:
 
 
 _REFUSED = {"WWW-Authenticate": 'Token realm="Access refused"'}
+
+
+def accepted(request: Request, *media: str) -> str:
+    """The first of these that the client takes best. Refused when it takes none."""
+    wanted: dict[str, float] = {}
+    for part in request.headers.get("accept", "*/*").split(","):
+        name, _, parameters = part.partition(";")
+        quality = re.search(r"\bq=([0-9.]{1,5})", parameters)
+        try:
+            wanted[name.strip().lower()] = float(quality[1]) if quality else 1.0
+        except ValueError:
+            continue
+    best = {
+        one: next((wanted[key] for key in (one, f"{one.split('/')[0]}/*", "*/*") if key in wanted), 0.0)
+        for one in media
+    }
+    chosen = max(media, key=lambda one: best[one])
+    if best[chosen] <= 0:
+        raise Refused(406, f"there is {' and '.join(media)}")
+    return chosen

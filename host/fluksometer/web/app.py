@@ -8,13 +8,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
+from .api_v1 import api_endpoints
 from .guard import Guard
+from .metrics import metrics_endpoints
 from .openapi import describe
 from .parts import Parts
 from .sensor_api import sensor_endpoints
 from .table import JSON, Answer, Endpoint, Refused, check
+from .tmpo_api import tmpo_endpoints
 
 _ALLOWED = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
@@ -25,7 +27,7 @@ _ALLOWED = {
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     """All of them; the last one describes them."""
-    found = sensor_endpoints(parts)
+    found = [*sensor_endpoints(parts), *tmpo_endpoints(parts), *api_endpoints(parts), *metrics_endpoints(parts)]
     answers = {200: Answer("this description", {JSON: {"type": "object"}})}
 
     async def description(request: Request) -> Response:
@@ -38,7 +40,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     return found
 
 
-def make_app(parts: Parts, *, names: Collection[str] = (), origins: Collection[str] = ()) -> ASGIApp:
+def make_app(parts: Parts, *, names: Collection[str] = (), origins: Collection[str] = ()) -> Guard:
     """``names``: by which it may be asked; ``origins``: of the pages that may read what is not open to all pages."""
     routes = [_route(endpoint, frozenset(origins)) for endpoint in endpoints(parts)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
@@ -64,8 +66,7 @@ async def _answer(endpoint: Endpoint, request: Request) -> Response:
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=_ALLOWED | {"Allow": "GET, HEAD, OPTIONS"})
     try:
-        if endpoint.checked:
-            check(endpoint.params, request)
+        check([param for param in endpoint.params if endpoint.checked or param.where == "path"], request)
         return await endpoint.handler(request)
     except Refused as refused:
         if endpoint.errors == JSON:

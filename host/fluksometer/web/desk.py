@@ -1,6 +1,7 @@
 """The bridge's desk for those who ask by HTTP."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from starlette.types import ASGIApp
 
 from fluksometer.domain.desk import Desk
 from fluksometer.domain.live_sensors import LiveSensors
@@ -16,6 +16,7 @@ from fluksometer.domain.points import Point
 from fluksometer.domain.topics import Message
 
 from . import server
+from .guard import Guard
 
 _TRY_AGAIN_S: Final = 10.0
 _log = structlog.get_logger("fluksometer")
@@ -33,7 +34,7 @@ class Place:
 class WebDesk(Desk):
     """Serves ``app`` at each of ``places``, and keeps ``live`` and ``health`` up to date for it."""
 
-    def __init__(self, live: LiveSensors, app: Callable[["WebDesk"], ASGIApp], places: Sequence[Place]) -> None:
+    def __init__(self, live: LiveSensors, app: Callable[["WebDesk"], Guard], places: Sequence[Place]) -> None:
         self.health: Mapping[str, Any] = {}
         self._live, self._places = live, places
         self._app = app(self)
@@ -51,22 +52,26 @@ class WebDesk(Desk):
         if message.topic.startswith("/device/") and message.topic.endswith("/health"):
             self.health = json.loads(message.payload)
 
+    def summary(self) -> dict[str, object]:
+        """As Desk."""
+        return {f"web_{what}": self._app.counts[what] for what in ("answered", "refused", "failed")}
+
     async def serve(self, wake: Callable[[], None]) -> None:
-        """As Desk. A port that is taken stops no metering: it is tried again."""
+        """As Desk. A port that is taken, or a fault in here, stops no metering: it is tried again."""
         server.log_to_structlog()
         told = ""
         while True:
             try:
-                sockets = [server.listen(place.host, place.port) for place in self._places]
+                with contextlib.ExitStack() as stack:
+                    sockets = [stack.enter_context(server.listen(place.host, place.port)) for place in self._places]
+                    _log.info("web_up", address=self._addresses)
+                    servers = [server.server(self._app, place.certificate) for place in self._places]
+                    await server.serve(list(zip(servers, sockets, strict=True)))
             except OSError as error:
                 if str(error) != told:
                     told = str(error)
                     _log.error("web_down", reason=f"{self._addresses}: {error.strerror}: another port: web.port")
-                await asyncio.sleep(_TRY_AGAIN_S)
-                continue
-            _log.info("web_up", address=self._addresses)
-            servers = [server.server(self._app, place.certificate) for place in self._places]
-            await server.serve(list(zip(servers, sockets, strict=True)))
+            await asyncio.sleep(_TRY_AGAIN_S)
 
     @property
     def _addresses(self) -> str:

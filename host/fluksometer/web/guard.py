@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ _HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
+_OUTCOMES: Final = {4: "refused", 5: "failed"}
 
 
 class Guard:
@@ -28,6 +30,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
         self._app = app
+        self.counts: Counter[str] = Counter()  # answered, refused, failed
         self._names = {name.lower().rstrip(".") for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,8 +41,10 @@ class Guard:
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message.setdefault("headers", [])}
-                message["headers"] = [*message["headers"], *(one for one in _HEADERS if one[0] not in there)]
+                self.counts[_OUTCOMES.get(message["status"] // 100, "answered")] += 1
+                own = list(message.get("headers", []))
+                more = [one for one in _HEADERS if one[0] not in {name for name, _ in own}]
+                message["headers"] = [one for one in own + more if one[1]]  # an empty one of its own keeps ours away
             await send(message)
 
         if fault:

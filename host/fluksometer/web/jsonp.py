@@ -32,4 +32,4 @@ def json_response(text: str, callback: str | None) -> Response:
     not be told to take the type at its word (they would not run it)."""
     if callback is None:
         return Response(text, media_type=JSON)
-    return Response(f"{callback}({text});", media_type=JSON, headers={"X-Content-Type-Options": "none"})
+    return Response(f"{callback}({text});", media_type=JSON, headers={"X-Content-Type-Options": ""})

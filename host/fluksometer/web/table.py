@@ -1,7 +1,7 @@
 """What an endpoint is: one entry that its route, its checks and its description are made of, so that they can't drift."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -49,7 +49,9 @@ class Endpoint:
     token: Literal["no", "needed", "may"] = "no"
     open_to_pages: bool = False
     errors: str = JSON
-    checked: bool = True  # its parameters, before the handler is called; else it does that itself
+    checked: bool = (
+        True  # its parameters, before the handler is called; else it does that itself, but for those of the path
+    )
 
 
 class Refused(Exception):
@@ -76,7 +78,7 @@ def header(request: Request, name: str) -> str | None:
     return values[0] if values else None
 
 
-def check(params: tuple[Param, ...], request: Request) -> None:
+def check(params: Iterable[Param], request: Request) -> None:
     """Refused when a parameter is missing, there twice, or not what its schema says. What has no entry is ignored."""
     for param in params:
         if param.where == "path":
@@ -94,6 +96,8 @@ def _fault(schema: Schema, value: str) -> str:
     if schema.get("type") == "integer":
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             return "a whole number is needed"
+        if "enum" in schema and int(value) not in schema["enum"]:
+            return "one of " + ", ".join(map(str, schema["enum"]))
         low, high = schema.get("minimum", -(10**18)), schema.get("maximum", 10**18)
         return "" if low <= int(value) <= high else f"{low} to {high}"
     if "enum" in schema and value not in schema["enum"]:

@@ -1,6 +1,6 @@
 """The history: TMPO blocks in files (docs/tmpo.md)."""
 
-from .codec import BadBlock, Block, decode, encode, text_of
+from .codec import BadBlock, Block, decode, encode, text_of, unzip
 from .faults import HistoryFault
 from .reading import StoredHistory
 from .store import Growth, Series, Store, Written
@@ -17,4 +17,5 @@ __all__ = [
     "decode",
     "encode",
     "text_of",
+    "unzip",
 ]

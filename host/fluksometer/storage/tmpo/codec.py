@@ -16,6 +16,7 @@ from fluksometer.domain.topics import decimal
 _GZIP: Final = zlib.MAX_WBITS | 16
 _TEXT_MOST: Final = 64 << 20  # bytes: three times what a million values a second apart take
 _MILLI_MOST: Final = 1 << 53  # what a float of another program still holds exactly
+Integers = NDArray[np.int64]
 _TO_TIMES, _TO_VALUES, _END = b'},"t":[', b'],"v":[', b"]}"
 
 
@@ -28,8 +29,8 @@ class Block:
     """Values of one series; at least one."""
 
     cfg: Mapping[str, object]  # of its sensor, as published when the last value came
-    time_s: NDArray[np.int64]  # UTC, strictly ascending
-    milli: NDArray[np.int64]  # thousandths of the unit
+    time_s: Integers  # UTC, strictly ascending
+    milli: Integers  # thousandths of the unit
 
     @property
     def samples(self) -> Samples:
@@ -66,7 +67,7 @@ def _list(text: str) -> str:
     return f"0,{text}" if text else "0"
 
 
-def _values_text(milli: NDArray[np.int64]) -> str:
+def _values_text(milli: Integers) -> str:
     whole, rest = np.divmod(milli, 1000)
     return ",".join(map(decimal, milli.tolist()) if rest.any() else map(str, whole.tolist()))
 
@@ -94,25 +95,38 @@ def unzip(data: bytes) -> bytes:
 
 
 def _decode_text(text: bytes) -> Block:
+    header, steps, deltas = parts_of(text)
+    return checked(header, steps, deltas)
+
+
+def parts_of(text: bytes) -> tuple[dict[str, Any], Integers, Integers]:
+    """Header, differences of time and of value, as they stand there. Raises BadBlock."""
     to_times = text.find(_TO_TIMES)
     to_values = text.find(_TO_VALUES, to_times)
     end = len(text.rstrip(b"\n")) - len(_END)
     if not (text.startswith(b'{"h":{') and 0 < to_times < to_values < end and text.startswith(_END, end)):
         raise BadBlock('not of the form {"h":{...},"t":[...],"v":[...]}')
     header = _header(text[len(b'{"h":') : to_times + 1])
-    (head_s, head_milli), (tail_s, tail_milli) = _end(header, "head"), _end(header, "tail")
     steps = numbers(text[to_times + len(_TO_TIMES) : to_values])
-    deltas = _thousandths(text[to_values + len(_TO_VALUES) : end])
+    return header, steps, _thousandths(text[to_values + len(_TO_VALUES) : end])
+
+
+def checked(header: Mapping[str, Any], steps: Integers, deltas: Integers) -> Block:
+    """The block of these parts, which are changed on the way. Raises BadBlock when they do not belong together."""
+    (head_s, head_milli), (tail_s, tail_milli) = _end(header, "head"), _end(header, "tail")
     if len(steps) != len(deltas):
         raise BadBlock(f"{len(steps)} times, {len(deltas)} values")
     if steps[0] or deltas[0]:
         raise BadBlock("the first difference is not 0")
-    if np.any(steps[1:] < 1):
+    if len(steps) > 1 and steps[1:].min() < 1:
         raise BadBlock("its times do not ascend")
-    if (head_s + int(steps.sum()), head_milli + int(deltas.sum())) != (tail_s, tail_milli):
-        raise BadBlock("its differences do not lead from head to tail")
     steps[0], deltas[0] = head_s, head_milli
-    return Block(header["cfg"], np.cumsum(steps), np.cumsum(deltas))
+    times, values = np.cumsum(steps, out=steps), np.cumsum(deltas, out=deltas)
+    if (int(times[-1]), int(values[-1])) != (tail_s, tail_milli) or times.max() != tail_s:
+        raise BadBlock("its differences do not lead from head to tail")
+    if max(int(values.max()), -int(values.min())) > _MILLI_MOST:
+        raise BadBlock("numbers too large")
+    return Block(header["cfg"], times, values)
 
 
 def _header(text: bytes) -> dict[str, Any]:
@@ -135,34 +149,32 @@ def _end(header: Mapping[str, Any], key: str) -> tuple[int, int]:
     raise BadBlock(f"its {key} is not [second, value]")
 
 
-def numbers(text: bytes) -> NDArray[np.int64]:
-    """Whole numbers, comma by comma; at least one. Raises BadBlock."""
+def numbers(text: bytes, times: int = 1) -> Integers:
+    """Whole numbers, comma by comma, each ``times`` so large; at least one. Raises BadBlock."""
     count = text.count(b",") + 1
     if len(text) == 2 * count - 1:  # the most frequent, and quick: each has one digit
         codes = np.frombuffer(text, np.uint8)
         digits = codes[::2] - np.uint8(48)
         if int(digits.max()) <= 9 and bool((codes[1::2] == 44).all()):
-            return digits.astype(np.int64)
+            small: Integers = np.multiply(digits, times, dtype=np.int64)
+            return small
     if text.translate(None, b"0123456789,-"):
         raise BadBlock("not whole numbers")
-    found = _parsed(text, count, np.int64)
-    if np.abs(found).max() >= _MILLI_MOST:
+    found: Integers = _parsed(text, count, np.int64)
+    if max(int(found.max()), -int(found.min())) >= _MILLI_MOST // times:
         raise BadBlock("numbers too large")
-    return found
+    return np.multiply(found, times, out=found) if times > 1 else found
 
 
-def _thousandths(text: bytes) -> NDArray[np.int64]:
+def _thousandths(text: bytes) -> Integers:
     if not text.translate(None, b"0123456789,-"):
-        found = numbers(text)
-        if np.abs(found).max() >= _MILLI_MOST // 1000:
-            raise BadBlock("numbers too large")
-        return found * 1000
+        return numbers(text, 1000)
     if text.translate(None, b"0123456789,-+.eE"):
         raise BadBlock("not numbers")
     exact = _parsed(text, text.count(b",") + 1, np.float64) * 1000
     if not np.abs(exact).max() < _MILLI_MOST:  # nor NaN
         raise BadBlock("numbers too large")
-    rounded: NDArray[np.int64] = np.rint(exact).astype(np.int64)
+    rounded: Integers = np.rint(exact).astype(np.int64)
     return rounded
 
 

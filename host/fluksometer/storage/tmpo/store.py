@@ -95,6 +95,21 @@ class Store:
         with self._lock:
             return sorted(series for series, names in self._names.items() if names)
 
+    def size_of(self, series: Series, name: BlockName) -> int | None:
+        """Bytes of a block's file; None when there is none. Another number: it is another block."""
+        with self._lock:
+            return self._sizes.get(Key(series.sensor_id, name))
+
+    def path(self, series: Series, name: BlockName) -> Path:
+        """The file of a block."""
+        return self._tree.root / Key(series.sensor_id, name).path
+
+    def covered(self) -> list[Path]:
+        """Files of blocks that lie under one of a higher level: of a compaction that was cut off."""
+        with self._lock:
+            indexed = {Key(series.sensor_id, name) for series, names in self._names.items() for name in names}
+            return [self._tree.root / key.path for key in sorted(self._sizes.keys() - indexed)]
+
     def names(self, series: Series) -> list[BlockName]:
         """Its blocks, ascending."""
         with self._lock:
@@ -108,7 +123,12 @@ class Store:
                 return None
         try:
             return self._tree.read(key)
-        except FileNotFoundError:
+        except FileNotFoundError:  # it became part of another one, or somebody has deleted it
+            if self._tree.locked:
+                with self._lock:
+                    self._bad[key] = "it is gone"
+            else:
+                self.look()
             return None
 
     def load(self, sensor_id: str, name: BlockName) -> Block | None:
@@ -153,12 +173,33 @@ class Store:
 
     # --- changing ---
 
+    def put(self, files: Sequence[tuple[Key, bytes, Block]]) -> list[Written]:
+        """Writes blocks, each with its gzip, in place of all those that they cover; they are on the disk when it returns.
+        Raises HistoryFault."""
+        if not files:
+            return []
+        self._tree.put([(key, data) for key, data, _block in files])
+        gone = []
+        with self._lock:
+            for key, data, block in files:
+                series = Series(key.sensor_id, key.name.rid)
+                names = self._names.get(series, ())
+                gone += [Key(series.sensor_id, one) for one in names if key.name.covers(one) and one != key.name]
+                self._names[series] = [one for one in names if not key.name.covers(one)]
+                insort(self._names[series], key.name, key=_begin)
+                self._sizes[key] = len(data)
+                newest = int(block.time_s[-1]), int(block.milli[-1])
+                self._tails[series] = max(newest, self._tails.get(series, newest))
+        self._tree.remove(gone)  # after a kill between, the next begin() does it
+        self._forget(gone)
+        return [Written(key.sensor_id, key.name, data) for key, data, _block in files]
+
     def append(self, growths: Iterable[Growth]) -> list[Written]:
         """Writes values, to new blocks of level 8 or to the newest block where they fall into it; they are on the disk when it
         returns. Raises HistoryFault: then all of it has to be written again."""
         blocks = [(Key(one.series.sensor_id, name), block) for one in growths for name, block in self._grown(one)]
         self.tidy()
-        return self._put(blocks)
+        return self.put([(key, encode(block), block) for key, block in blocks])
 
     def compact(self, now_s: float) -> Iterator[list[Written]]:
         """Makes parents of children, a handful at each step, until nothing is ripe. Raises HistoryFault."""
@@ -193,8 +234,12 @@ class Store:
         with self._lock:
             bad, self._bad = self._bad, {}
         for key, reason in bad.items():
+            path = self._tree.root / key.path
             if key in self._sizes:
-                self._set_aside(self._tree.root / key.path, reason)
+                if path.exists():
+                    self._set_aside(path, reason)
+                else:
+                    self._reports.append(f"{path}: {reason}")
                 self._forget([key])
                 self._tails.pop(Series(key.sensor_id, key.name.rid), None)
 
@@ -245,33 +290,13 @@ class Store:
                 yield name, Block(growth.cfg, times[part], values[part])
 
     def _merge(self, due: Sequence[tuple[Series, list[BlockName]]]) -> list[Written]:
-        parents, children = [], []
+        parents = []
         for series, names in due:
-            loaded = [(name, self.load(series.sensor_id, name)) for name in names]
-            blocks = [block for _name, block in loaded if block]
+            blocks = [block for name in names if (block := self.load(series.sensor_id, name))]
             if blocks:
                 parents.append((Key(series.sensor_id, names[0].parent), Block.joined(blocks)))
-            children += [Key(series.sensor_id, name) for name, block in loaded if block]
         self.tidy()
-        written = self._put(parents)
-        self._tree.remove(children)
-        self._forget(children)
-        return written
-
-    def _put(self, blocks: Sequence[tuple[Key, Block]]) -> list[Written]:
-        files = [(key, encode(block)) for key, block in blocks]
-        if files:
-            self._tree.put(files)
-        with self._lock:
-            for (key, data), (_key, block) in zip(files, blocks, strict=True):
-                series = Series(key.sensor_id, key.name.rid)
-                names = self._names.setdefault(series, [])
-                self._names[series] = [one for one in names if not key.name.covers(one)]
-                insort(self._names[series], key.name, key=_begin)
-                self._sizes[key] = len(data)
-                newest = int(block.time_s[-1]), int(block.milli[-1])
-                self._tails[series] = max(newest, self._tails.get(series, newest))
-        return [Written(key.sensor_id, key.name, data) for key, data in files]
+        return self.put([(key, encode(block), block) for key, block in parents])
 
     def _forget(self, keys: Iterable[Key]) -> None:
         with self._lock:

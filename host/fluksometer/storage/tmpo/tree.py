@@ -61,6 +61,11 @@ class Tree:
                 ) from error
             shutil.rmtree(self.root / _PART, ignore_errors=True)
 
+    @property
+    def locked(self) -> bool:
+        """Whether this is who writes."""
+        return self._lock >= 0
+
     def close(self) -> None:
         """Give the lock back."""
         if self._lock >= 0:
@@ -69,10 +74,8 @@ class Tree:
 
     def scan(self) -> Scan:
         """Looks at every name. Raises HistoryFault."""
-        found = Scan({}, [])
         with self._faults_named():
-            _scan(self.root / _BLOCKS, (), found)
-        return found
+            return scan_blocks(self.root / _BLOCKS)
 
     def read(self, key: Key) -> bytes:
         """A block's file. Raises FileNotFoundError, HistoryFault."""
@@ -126,6 +129,13 @@ class Tree:
             yield
         except OSError as error:
             raise fault_of(error, self.root) from error
+
+
+def scan_blocks(folder: Path) -> Scan:
+    """What lies in a directory of sensors; nothing in one that is not there. Raises OSError."""
+    found = Scan({}, [])
+    _scan(folder, (), found)
+    return found
 
 
 def _scan(folder: Path, parts: tuple[str, ...], found: Scan) -> None:
