@@ -1,8 +1,9 @@
 """Hands TMPO blocks and configurations on to a Flukso-compatible server, and what it asks for back to the local broker."""
 
 import asyncio
+import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from fluksometer.adapters.server_link import ServerLink
@@ -10,38 +11,33 @@ from fluksometer.domain.desk import Ask, Desk, Fault, Said
 from fluksometer.domain.readings import Hello
 from fluksometer.domain.topics import Message
 
+_BLOCK: Final = re.compile(r"/sensor/[0-9a-f]{32}/tmpo/")
 _MOST_HEARD: Final = 10  # lists of what the server has that wait here
 
 
 class UploadDesk(Desk):
-    """The topics that a Fluksometer's broker bridges: of this device and its own sensors alone. ``link``: makes the connection of
-    what to call with (topic, payload) of each message and with the reason why it is down."""
+    """The topics that a Fluksometer's broker bridges, of what this bridge publishes itself: nobody else on the broker speaks for
+    its sensors. ``link``: makes the connection of what to call with (topic, payload) of each message and with the reason why it
+    is down."""
 
     def __init__(
         self, device_id: str, link: Callable[[Callable[[str, bytes], None], Callable[[str], None]], ServerLink]
     ) -> None:
         self._device = f"/device/{device_id}"
         self._sync = f"/d{self._device}/tmpo/sync"
-        self._kept = (f"{self._device}/config/sensor", f"{self._device}/config/kube")
-        self._ask = f"{self._device}/tmpo/sync"
-        self.topics = (*self._kept, self._ask, "/sensor/+/tmpo/#")
-        self._sensors: frozenset[str] = frozenset()
+        self._kept = tuple(f"{self._device}/{what}" for what in ("config/sensor", "config/kube", "tmpo/sync"))
         self._heard: deque[bytes] = deque(maxlen=_MOST_HEARD)
         self._faults: deque[Fault] = deque(maxlen=10)
         self._forwarded = 0
         self._wake: Callable[[], None] = lambda: None
         self._link = link(self._hear, self._down)
 
-    def configured(self, sections: Mapping[str, Mapping[str, object]]) -> None:
+    def said(self, message: Message) -> None:
         """See Desk."""
-        self._sensors = frozenset(str(section["id"]) for section in sections.values() if "id" in section)
-
-    def want(self, topic: str, payload: bytes) -> None:
-        """See Desk."""
-        parts = topic.split("/")
-        block = len(parts) > 4 and parts[1] == "sensor" and parts[3] == "tmpo" and parts[2] in self._sensors
-        if block or topic in self._kept or topic == self._ask:
-            self._link.send(topic, payload, keep=topic in self._kept)
+        kept = message.topic in self._kept
+        if kept or _BLOCK.match(message.topic):
+            payload = message.payload if isinstance(message.payload, bytes) else message.payload.encode()
+            self._link.send(message.topic, payload, keep=kept)
             self._forwarded += 1
 
     def step(self, hello: Hello | None, now_s: float) -> tuple[list[Said], list[Ask]]:

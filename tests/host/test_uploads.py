@@ -1,5 +1,6 @@
 """Two real bridges, one of which uploads to the other, through kills and outages; and TMPO over MQTT 3.1 with TLS."""
 
+import gzip
 import json
 import subprocess
 import time
@@ -139,28 +140,41 @@ def test_tmpo_and_configuration_go_to_the_server_by_mqtt_3_1_and_its_list_comes_
     (tmp_path / "server").mkdir()
     server = Mosquitto(tmp_path / "server", f"persistence false\npassword_file {passwords}\nlog_type all\n{more}")
     try:
+        import_block(cottage, "1" * 32, tmp_path / "old")
         tmpo = f'tmpo_url = "mqtts://localhost:{port}"\nca_file = "{authority.files.cert}"'
-        bridge = greeted(cottage, UPLOAD.format(url="http://127.0.0.1:9", more=tmpo))
-        sensor_id = ids(cottage)[1]
+        cottage.sensors = cottage.sensors.replace("port = 1\n", f'port = 1\nid = "{"1" * 32}"\n')
         far, near = Peer(server.port), Peer(cottage.port)
+        bridge = greeted(cottage, UPLOAD.format(url="http://127.0.0.1:9", more=tmpo))
+        sensor_id = "1" * 32
         wait_until(lambda: f"/device/{device_id}/config/sensor" in far.heard, bridge.log)
         assert sensor_id in far.heard[f"/device/{device_id}/config/sensor"].decode()
-        block = b"\x1f\x8b\x08\x00\xff\xfe binary"
-        near.client.publish(f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz", block)
-        near.client.publish(f"/sensor/{'9' * 32}/tmpo/0/8/1700000000/gz", b"of another")
-        near.client.publish(f"/sensor/{sensor_id}/gauge", b"[1,2,3]")
-        near.client.publish(f"/device/{device_id}/tmpo/sync", b"")
-        published = f"/sensor/{sensor_id}/tmpo/0/8/1700000000/gz"
-        wait_until(lambda: published in far.heard and f"/device/{device_id}/tmpo/sync" in far.heard, lambda: far.heard)
-        assert far.heard[published] == block
-        assert not [one for one in far.heard if "9" * 32 in one or one.endswith("gauge")]
+        near.client.publish(f"/sensor/{sensor_id}/tmpo/0/8/1422802432/gz", b"of somebody else on the broker")
+        wait_until(lambda: f"/device/{device_id}/tmpo/sync" in far.heard, lambda: far.heard)
+        time.sleep(1.5)  # the history is looked at a second after the start
         wanted = json.dumps([{"sid": sensor_id, "rid": 0, "lvl": 0, "bid": 0}]).encode()
         far.client.publish(f"/d/device/{device_id}/tmpo/sync", wanted)
-        wait_until(lambda: f"/d/device/{device_id}/tmpo/sync" in near.heard, lambda: str(near.heard))
+
+        def blocks():  # compacted meanwhile, perhaps
+            return [one for one in far.heard if one.startswith(f"/sensor/{sensor_id}/tmpo/0/")]
+
+        wait_until(blocks, lambda: f"{list(far.heard)}\n{bridge.log}")
+        (published,) = blocks()
+        assert gzip.decompress(far.heard[published]).endswith(b'"t":[0,66,81],"v":[0,1,1]}')
         assert near.heard[f"/d/device/{device_id}/tmpo/sync"] == wanted
         assert bridge.stop() == 0
     finally:
         server.kill()
+
+
+def import_block(rig, sensor_id, folder):
+    """One block of an older Fluksometer's history, into the store of the bridge."""
+    cfg = f'{{"id":"{sensor_id}","type":"electricity","port":[1],"function":"main","rid":0,"class":"analog","data_type":"counter"}}'
+    head = f'{{"h":{{"head":[1422801984,637840],"tail":[1422802131,637842],"vsn":1,"cfg":{cfg}}}'
+    path = folder / "sensor" / sensor_id / "0" / "8" / "1422801920"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress((head + ',"t":[0,66,81],"v":[0,1,1]}').encode()))
+    done = fluksometer("tmpo", "import", "-c", rig.folder / "meter.toml", folder)
+    assert done.returncode == 0, done
 
 
 class Peer:
