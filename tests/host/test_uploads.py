@@ -37,10 +37,12 @@ def homes(tmp_path):
         one.close()
 
 
-def registered(home, cottage, more=""):
-    """The configuration of the server, at which the cottage is registered; and the port."""
-    port = free_port()
-    config = home.write_config(f"[server]\nport = {port}\n{more}")
+def registered(home, cottage):
+    """The configuration of the server, at which the cottage is registered; its port, and the id of the cottage."""
+    port, authority = free_port(), Authority(home.folder / "authority")
+    certificate = authority.issue("localhost")
+    tls = f'cert_file = "{certificate.cert}"\nkey_file = "{certificate.key}"\n'
+    config = home.write_config(f"[server]\nport = {port}\n{tls}")
     cottage.write_config()
     device_id = fluksometer("devices", "-c", cottage.folder / "meter.toml", "id").stdout.strip()
     added = fluksometer("devices", "-c", config, "add", device_id, "cottage")
@@ -64,7 +66,8 @@ def pulses(board, count):
 def test_totals_of_one_bridge_come_to_the_other_once_through_kills_and_outages(homes):
     cottage, home = homes
     config, port, device_id = registered(home, cottage)
-    upload = UPLOAD.format(url=f"http://127.0.0.1:{port}", more="")
+    ca_file = f'ca_file = "{home.folder / "authority" / "ca.crt"}"'
+    upload = UPLOAD.format(url=f"https://localhost:{port}", more=ca_file)
     sensor_id = None
     listener = home.listen()
     server = home.bridge_from(config)
