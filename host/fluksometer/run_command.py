@@ -1,8 +1,6 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -28,14 +26,12 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import history_dir, read_config, read_login, state_dir
+    from fluksometer.config import read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
-    from fluksometer.history import HistorySink, new_log
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
-    from fluksometer.sinks import Seat, Sink
     from fluksometer.uplinks import uplinks_of
 
     config = read_config(arguments.config)
@@ -48,24 +44,19 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    log = new_log(history_dir(config, arguments.config), config.tmpo.most_mb << 20) if config.tmpo.enable else None
     uplinks = uplinks_of(config, identity, told, arguments.config)
-    desks = [*desks_of(config, identity, told, arguments.config, log, uplinks.light), *uplinks.desks]
-    sinks: dict[str, Callable[[Seat], Sink]] = dict(uplinks.sinks)
-    if log:
-        sinks[HistorySink.name] = partial(HistorySink, log)
+    desks = [*desks_of(config, identity, told, arguments.config, uplinks.log, uplinks.light), *uplinks.desks]
 
     async def work() -> None:
-        ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
         bridge = Bridge(
             config,
             device_id=identity.device_id,
             sensors=sensors,
             calibrator=calibrator,
             told=told,
-            ledger=ledger,
+            ledger=await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20),
             desks=desks,
-            sinks=sinks,
+            sinks=uplinks.sinks,
             login=login,
         )
         await bridge.run()

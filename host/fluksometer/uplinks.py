@@ -1,11 +1,12 @@
-"""Which sinks and desks a configuration asks for between servers: time-series engines, a Flukso-compatible server, being one."""
+"""Which sinks a configuration asks for, and which desks towards servers: databases, a Flukso-compatible one, being one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fluksometer.adapters.identity import Identity
-from fluksometer.config import Config, beside, read_certificate, read_secret, state_dir
+from fluksometer.config import Config, beside, history_dir, read_certificate, read_secret, state_dir
 from fluksometer.config_influx import InfluxTable
 from fluksometer.config_server import ServerTable
 from fluksometer.config_upload import UploadTable
@@ -15,31 +16,37 @@ from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.told import ToldBook
 from fluksometer.domain.uplink_news import UplinkNews
 from fluksometer.faults import FileFaults
+from fluksometer.history import HistoryLog, HistorySink, new_log
 from fluksometer.http_call import HttpCaller
 from fluksometer.sinks import Seat, Sink
 
 
 @dataclass(slots=True)
 class Uplinks:
-    """``sinks``: by name in the ledger, what makes each one, as Bridge takes them. ``light``: of the server to upload to."""
+    """``sinks``: by name in the ledger, what makes each one, as Bridge takes them. ``light``: of the server to upload to.
+    ``log``: the history."""
 
     sinks: dict[str, Callable[[Seat], Sink]] = field(default_factory=dict)
     desks: list[Desk] = field(default_factory=list)
     news: UplinkNews = field(default_factory=UplinkNews)
     light: ServerLight | None = None
+    log: HistoryLog | None = None
 
 
 def uplinks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> Uplinks:
     """All of them; what is uploaded to this bridge goes into ``told``. ``source``: the configuration's file, beside which
     relative paths begin. Raises FileFaults."""
     links = Uplinks()
+    if config.tmpo.enable:
+        links.log = new_log(history_dir(config, source), config.tmpo.most_mb << 20)
+        links.sinks[HistorySink.name] = partial(HistorySink, links.log)
     if config.influx:
         _add_influx(links, config.influx, source)
     if config.upload and config.upload.enable:
         _add_upload(links, config.upload, identity, source)
     if config.server and config.server.enable:
         links.desks.append(_server_desk(config, config.server, told, source))
-    if links.sinks:
+    if links.sinks.keys() - {HistorySink.name}:
         links.desks.append(links.news)
     return links
 

@@ -23,15 +23,12 @@ def program(name: str, package: str) -> str:
 
 
 class Engine:
-    """One server with its data in a folder; it can be killed and started again."""
+    """One server with its data in a folder; it can be killed and started again. Each sort has its ``command``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
-
-    def command(self) -> list[str]:
-        raise NotImplementedError
 
     def start(self) -> None:
         with (self.folder / "engine.log").open("ab") as log:

@@ -63,6 +63,20 @@ def pulses(board, count):
     board.pulse(5, count, edge_wall_s=time.time(), interval_us=1_000_000)
 
 
+def assert_once(uploaded, published):
+    assert set(uploaded) <= set(published) and uploaded == sorted(uploaded)
+    assert len({second for second, _ in uploaded}) == len(uploaded)
+
+
+def assert_told(home, config, device_id, sensor_id):
+    """The device is listed as heard, and its sensor published with name and unit."""
+    listed = fluksometer("devices", "-c", config).stdout
+    assert listed.startswith(f"cottage  {device_id}  ") and "heard" in listed and "not heard" not in listed
+    told = home.listen("/device/+/config/sensor").wait_for(r'[01] \S+ .*"cottage pulse 5".*')
+    section = next(one for one in json.loads(told[2]).values() if one.get("id") == sensor_id)
+    assert (section["type"], section["unit"], section["class"]) == ("water", "L", "remote")
+
+
 def test_totals_of_one_bridge_come_to_the_other_once_through_kills_and_outages(homes):
     cottage, home = homes
     config, port, device_id = registered(home, cottage)
@@ -100,14 +114,8 @@ def test_totals_of_one_bridge_come_to_the_other_once_through_kills_and_outages(h
     time.sleep(1.1)
     pulses(cottage.board, 6)
     both_have(60)
-    uploaded, published = counters(listener, sensor_id), counters(at_home, sensor_id)
-    assert set(uploaded) <= set(published) and uploaded == sorted(uploaded)
-    assert len({second for second, _ in uploaded}) == len(uploaded)
-    listed = fluksometer("devices", "-c", config).stdout
-    assert listed.startswith(f"cottage  {device_id}  ") and "heard" in listed and "not heard" not in listed
-    told = home.listen("/device/+/config/sensor").wait_for(r'[01] \S+ .*"cottage pulse 5".*')
-    section = next(one for one in json.loads(told[2]).values() if one.get("id") == sensor_id)
-    assert (section["type"], section["unit"], section["class"]) == ("water", "L", "remote")
+    assert_once(counters(listener, sensor_id), counters(at_home, sensor_id))
+    assert_told(home, config, device_id, sensor_id)
     removed = fluksometer("devices", "-c", config, "rm", "cottage")
     assert removed.returncode == 0
     time.sleep(1.1)
