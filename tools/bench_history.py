@@ -22,6 +22,7 @@ from fluksometer.history import HistorySink, new_log
 from fluksometer.outbox import Outbox
 from fluksometer.sinks import Seat
 from fluksometer.storage.tmpo import Block, Store, StoredHistory, decode, encode, tree
+from fluksometer.storage.tmpo.arrays import decode_arrays
 from fluksometer.storage.tmpo.tree import Key
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +85,7 @@ def blocks_of(samples: Samples) -> list[tuple[Key, Block]]:
         )
         begin_s = begin_of(int(times[at]), lvl)
         until = int(np.searchsorted(times, begin_s + (1 << lvl)))
-        found.append((Key(SID, BlockName(0, lvl, begin_s)), Block(CFG, times[at:until], milli[at:until])))
+        found.append((Key(SID, BlockName(0, lvl, begin_s)), Block.of(CFG, times[at:until], milli[at:until])))
         at = until
     return found
 
@@ -93,7 +94,7 @@ def _figure(metric: str, value: float, unit: str, limit: float | None = None) ->
     return Figure(metric=metric, value=value, unit=unit, limit=limit)
 
 
-def best_s(work: Callable[[], object], times: int = 5) -> float:
+def best_s(work: Callable[[], object], times: int = 15) -> float:
     """Seconds of the quickest of several runs."""
     found = []
     for _ in range(times):
@@ -123,7 +124,10 @@ def codec(samples: Samples, folder: Path, say: Say) -> Iterator[Figure]:
     yield _figure("bytes_per_value", size / count, "bytes")
     yield _figure("raw_gzip_bytes_per_day", len(gzip.compress(raw.encode(), 9)) / DAYS, "bytes")
     yield _figure("encode", count / took_s / 1e6, "Mvalues/s")
-    yield _figure("decode", count / best_s(lambda: [decode(data) for data in files]) / 1e6, "Mvalues/s")
+    named = [(data, key.name) for (key, _block), data in zip(blocks, files, strict=True)]
+    arrays_s = best_s(lambda: [decode_arrays(*one) for one in named])
+    yield _figure("decode", count / arrays_s / 1e6, "Mvalues/s")
+    yield _figure("decode_plain", count / best_s(lambda: [decode(*one) for one in named], 2) / 1e6, "Mvalues/s")
     whole = [str(folder / key.path) for key, _block in blocks if key.name.lvl == LEVELS[-1]][:5]
     yield from peer(whole, say)
 

@@ -28,7 +28,7 @@ WEIGH = """
 import json
 def resident_kb():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1])
-import fluksometer.service, fluksometer.desks, fluksometer.domain.history_bins
+import fluksometer.service, fluksometer.desks, fluksometer.history
 before = resident_kb()
 import starlette.applications, starlette.responses, starlette.routing, uvicorn
 between = resident_kb()

@@ -128,4 +128,4 @@ def _web_desk(
     places = [Place(web.listen, web.port)]
     if certificate := read_certificate(web, source):
         places.append(Place(web.listen, web.tls_port, certificate))
-    return WebDesk(live, app, places)
+    return WebDesk(identity.device_id, live, app, places)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from fluksometer.domain.history import Samples
-from fluksometer.domain.open_series import Channel, OpenSeries, Sections, is_logged
+from fluksometer.domain.open_series import Channel, OpenSeries, Sections, Values, is_logged
 from fluksometer.domain.tmpo import LEVELS, Closing, begin_of
 from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered
@@ -60,7 +59,7 @@ class HistoryLog:
         with self._lock:
             return self._open.sensors()
 
-    def samples(self, sensor_id: str) -> dict[int, Samples]:
+    def samples(self, sensor_id: str) -> dict[int, Values]:
         """See Unwritten."""
         with self._lock:
             found = self._open.sensor(sensor_id)
@@ -125,7 +124,7 @@ class HistoryLog:
         tail = self.store.tail(Series(sensor_id, rid))
         return tail[0] if tail else None
 
-    def _logged(self, channel: Channel, others: Mapping[Channel, Samples]) -> bool:
+    def _logged(self, channel: Channel, others: Mapping[Channel, Values]) -> bool:
         section = self._open.sections.get(channel.sensor_id) or self.store.cfg(channel.sensor_id)
         if section is not None:
             return is_logged(section, channel.kind)

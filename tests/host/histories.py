@@ -4,8 +4,6 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from fluksometer.domain.points import Point
 from fluksometer.history import HistoryLog, HistorySink, new_log
 from fluksometer.outbox import Outbox
@@ -22,7 +20,7 @@ def counter(time_s: int, wh: float, *, sid: str = SID, series: int = 0) -> Point
 
 
 def growth(times: Iterable[int], milli: Iterable[int], *, sid: str = SID, rid: int = 0) -> Growth:
-    return Growth(Series(sid, rid), {"id": sid, "rid": rid}, (np.array(list(times)), np.array(list(milli))))
+    return Growth(Series(sid, rid), {"id": sid, "rid": rid}, (list(times), list(milli)))
 
 
 def store_at(root: Path) -> Store:

@@ -221,3 +221,16 @@ def test_kill_9_again_and_again(tmp_path) -> None:
     assert values(log.history) == {0: [(point.time_s, point.milli) for point in points]}
     assert log.log.take_reports() == []
     log.close()
+
+
+def test_a_bridge_that_nobody_asks_spares_the_memory_of_numpy(tmp_path) -> None:
+    script = (
+        "import sys, fluksometer.service, fluksometer.desks; from host.histories import *; log = Logger(Path(sys.argv[1]));"
+        "log.turn(START_S, counter(START_S, 1)); log.turn(START_S + 5000); log.turn(START_S + 9000);"
+        "assert log.history.last(SID) and log.history.blocks(SID)[0].lvl == 12; print('numpy' in sys.modules)"
+    )
+    environ = environment()
+    environ["PYTHONPATH"] += f":{ROOT / 'tests'}"
+    command = [sys.executable, "-c", script, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    assert done.stdout == "False\n"

@@ -1,6 +1,7 @@
 """HTTP of a real bridge: a process of its own, with a board that the test plays."""
 
 import json
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -9,6 +10,7 @@ from host.rig import free_port, wait_until
 from host.scripted_board import ScriptedBoard
 from host.test_cli import fluksometer
 from host.test_service import greeted, ids, middle_of_second
+from host.tmpo_client import _certificate
 
 
 def fetch(url, headers=None):
@@ -88,3 +90,14 @@ def test_what_was_just_measured_is_in_the_history_already(rig):
     assert fetch(f"{base}/openapi.json")[0] == 200
     assert bridge.stop() == 0
     assert "Traceback" not in bridge.log
+
+
+def test_with_a_certificate_the_same_is_served_by_tls(rig):
+    rig.use("embedded")
+    _certificate(rig.folder)
+    tls_port = free_port()
+    bridge, base = web(rig, f'cert_file = "server.crt"\nkey_file = "server.key"\ntls_port = {tls_port}\n')
+    trusted = ssl.create_default_context(cafile=rig.folder / "server.crt")
+    with urllib.request.urlopen(f"https://127.0.0.1:{tls_port}/api/v1/sensors", timeout=10, context=trusted) as answer:
+        assert json.load(answer) == json.loads(fetch(f"{base}/api/v1/sensors")[2])
+    assert bridge.stop() == 0

@@ -4,14 +4,10 @@ import json
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 from host.histories import growth, store_at
 from host.rest import CLAMP, GAS, KUBE, SECTIONS, Site
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fluksometer.domain.history_bins import growths, means, rates
 from fluksometer.domain.history_query import DEPTHS, RANGES, BadQuery, Span, moment, plain_span, span_of, step_of
 from fluksometer.domain.points import Point
 from fluksometer.domain.rest_units import BadUnit, conversion, old_conversion
@@ -205,6 +201,17 @@ def test_a_temperature_has_no_unit_of_the_old_api_and_a_mean_in_the_new(site):
     assert {round(value) for _, value in found["readings"][:-1]} == {20}
 
 
+def test_present_values_are_read_a_day_at_a_time_and_not_for_ever(site):
+    target = f"/api/v1/sensors/{KUBE}/readings?interval=1d&from=now-"
+    found = json.loads(site.history(f"{target}20d").text)["readings"]
+    assert len(found) == 21
+    assert [value for _, value in found[:-1]] == [None] * 20
+    assert found[-1][1] is None  # two hours of twelve
+    minutes = json.loads(site.history(f"/api/v1/sensors/{KUBE}/readings?interval=1h&from=now-10d").text)["readings"]
+    assert [round(value) for _, value in minutes if value is not None] == [20] * 2  # of the first hour a quarter
+    assert "400 days" in site.history(f"{target}500d").text
+
+
 def test_rounding_is_away_from_zero():
     assert [half_away(value) for value in (0.5, 1.5, -0.5, -1.5, 2.4, -2.4)] == [1, 2, -1, -2, 2, -2]
 
@@ -267,63 +274,6 @@ def test_a_bridge_without_history_says_so():
         assert json.loads(site.history(f"/sensor/{CLAMP}?param=all").text)["lastupdate"] is None
     finally:
         site.close()
-
-
-# --- from totals to values ---
-
-
-def bins(first_s, last_s, step_s):
-    return [(begin, begin + step_s) for begin in range(first_s, last_s, step_s)]
-
-
-def series(*values, rid=0):
-    times, milli = zip(*values, strict=True)
-    return rid, np.array(times), np.array(milli)
-
-
-def found(values):
-    return [None if np.isnan(value) else round(float(value), 6) for value in values]
-
-
-def test_a_total_grows_evenly_between_two_readings():
-    one = series((50, 0), (150, 100_000), (350, 500_000))
-    assert found(rates([one], bins(0, 400, 100), 0)) == [1000.0, 1500.0, 2000.0, None]
-    assert found(rates([series((60, 0), (150, 90))], bins(0, 200, 100), 0)) == [None, None]  # less than half is known
-
-
-def test_a_total_that_stands_still_is_known_as_long_as_its_sensor_speaks():
-    one = series((0, 0), (100, 100_000))
-    assert found(rates([one], bins(0, 400, 100), 350)) == [1000.0, 0.0, 0.0, None]
-    assert found(rates([one], bins(0, 400, 100), 350, whole=False)) == [1000.0, 0.0, 0.0, 0.0]
-    assert found(growths([one], bins(0, 400, 100), 350)) == [100_000.0, 0.0, 0.0, 0.0]
-
-
-def test_a_series_begun_anew_is_no_fall():
-    old, new = series((0, 5_000_000), (100, 5_100_000)), series((100, 0), (200, 200_000), rid=1)
-    assert found(rates([old, new], bins(0, 200, 100), 0)) == [1000.0, 2000.0]
-    assert found(rates([old, new], [(0, 200)], 0)) == [1500.0]
-
-
-def test_a_present_value_holds_until_the_next_one_but_not_for_ever():
-    one = series((0, 10_000), (50, 30_000), (1000, 70_000))
-    assert found(means([one], bins(0, 200, 100), 0, 500)) == [20_000.0, 30_000.0]
-    assert found(means([one], [(600, 700), (900, 1000)], 0, 500)) == [None, None]
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 10**6)), min_size=2, max_size=60),
-    st.integers(1, 500),
-)
-def test_nothing_is_lost_between_bins(steps, step_s):
-    times = np.cumsum([step for step, _ in steps])
-    milli = np.cumsum([grown for _, grown in steps])
-    edges = bins(int(times[0]), int(times[-1]), step_s)
-    grown = growths([(0, times, milli)], edges, 0)
-    covered = np.interp([edges[0][0], edges[-1][1]], times, milli)
-    known = [value for value in grown if not np.isnan(value)]
-    if len(known) == len(edges):
-        assert sum(known) == pytest.approx(covered[1] - covered[0], rel=1e-9, abs=1e-3)
-    assert all(value >= -1e-6 for value in known)
 
 
 # --- today's forms ---

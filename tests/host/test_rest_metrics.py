@@ -1,5 +1,6 @@
 """``/metrics``: a real Prometheus server scrapes it, its own linter reads it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import urllib.request
 
 import pytest
 from host.rest import CLAMP, GAS, KUBE, SECTIONS, Site
-from host.rig import answers, free_port, wait_until
+from host.rig import free_port, wait_until
 
 from fluksometer.domain.live_sensors import LiveSensor
 from fluksometer.domain.points import Point
@@ -86,7 +87,12 @@ def test_a_prometheus_server_scrapes_it(site, tmp_path):
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
     try:
-        wait_until(lambda: answers(port), lambda: (tmp_path / "log").read_text())
+
+        def ready():
+            with contextlib.suppress(OSError):  # refused, or 503 while it starts
+                return urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5).status == 200
+
+        wait_until(ready, lambda: (tmp_path / "log").read_text(), 30)
 
         def value(query):
             address = f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': query})}"

@@ -1,5 +1,6 @@
 """The text of a block: the original's byte for byte, and nothing else is taken for one."""
 
+import contextlib
 import gzip
 import json
 import zlib
@@ -12,6 +13,7 @@ from places import ROOT
 
 from fluksometer.domain.tmpo import BlockName
 from fluksometer.storage.tmpo import BadBlock, Block, decode, encode, text_of
+from fluksometer.storage.tmpo.arrays import decode_arrays
 from fluksometer.storage.tmpo.importing import repaired
 
 VECTORS = json.loads((ROOT / "tests/vectors/tmpo.json").read_text())
@@ -56,10 +58,20 @@ def test_what_other_programs_may_write(one) -> None:
     assert block_of(one["text"]).milli.tolist() == one["milli"]
 
 
+@pytest.mark.parametrize("decoder", [decode, decode_arrays])
 @pytest.mark.parametrize("one", VECTORS["bad"], ids=lambda one: one["why"])
-def test_what_is_no_block(one) -> None:
+def test_what_is_no_block(one, decoder) -> None:
     with pytest.raises(BadBlock):
-        block_of(one["text"])
+        decoder(packed(one["text"]), SLOT)
+
+
+def test_the_quick_decoder_finds_the_same() -> None:
+    for one in [*VECTORS["good"], VECTORS["golden"]]:
+        times, milli = decode_arrays(packed(one["text"]), SLOT)
+        assert milli.tolist() == one["milli"] and times[0] == 1_422_801_984
+    for one in VECTORS["originals"]:
+        times, milli = decode_arrays(packed(one["text"]), BlockName(0, 8, one["bid"]))
+        assert times.tolist() == one["time_s"] and milli.tolist() == one["milli"]
 
 
 def test_torn_long_and_foreign_files() -> None:
@@ -91,8 +103,10 @@ def test_what_is_written_is_read(first_s, first, steps, data) -> None:
     changes = data.draw(st.lists(deltas, min_size=len(steps), max_size=len(steps)))
     times = np.cumsum([first_s, *steps])
     milli = np.cumsum([first, *changes])
-    block = decode(encode(Block({"id": "x", "function": '"t":[0,}],"v":['}, times, milli)))
+    block = decode(encode(Block.of({"id": "x", "function": '"t":[0,}],"v":['}, times, milli)))
     assert block.time_s.tolist() == times.tolist() and block.milli.tolist() == milli.tolist()
+    quick = decode_arrays(encode(block), BlockName(0, 60, 0))
+    assert quick[0].tolist() == times.tolist() and quick[1].tolist() == milli.tolist()
     text = text_of(block)
     assert not set(text) & set(b" \n\t") and json.loads(text)["t"][0] == json.loads(text)["v"][0] == 0
 
@@ -100,10 +114,20 @@ def test_what_is_written_is_read(first_s, first, steps, data) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_block_or_named_bad(data) -> None:
     for one in (data, packed(data), packed(b'{"h":{"head":[1,1],"tail":[9,9]},"t":[' + data)):
-        try:
+        with contextlib.suppress(BadBlock):
             decode(one)
-        except BadBlock:
-            assert repaired(one, SLOT) is None
+        with contextlib.suppress(BadBlock):
+            decode_arrays(one, SLOT)
+        assert repaired(one, SLOT) is None
+
+
+@given(st.text("0123456789,-.eE+ N", max_size=30), st.text("0123456789,-.eE+ N", max_size=30))
+def test_the_quick_decoder_never_says_otherwise(times, values) -> None:
+    data = packed(f'{{"h":{{"head":[1,1],"tail":[{len(times)},{len(values)}]}},"t":[0,{times}],"v":[0,{values}]}}')
+    with contextlib.suppress(BadBlock):
+        block = decode(data)
+        quick = decode_arrays(data, BlockName(0, 20, 0))
+        assert quick[0].tolist() == block.time_s.tolist() and quick[1].tolist() == block.milli.tolist()
 
 
 @given(st.integers(0, 2000), st.integers(0, 255))
@@ -116,5 +140,5 @@ def test_one_changed_byte_never_makes_a_block_that_does_not_fit_itself(at, byte)
         return
     whole = json.loads(bytes(text))
     assert whole["h"]["tail"] == [block.time_s[-1], block.milli[-1] / 1000]
-    assert np.cumsum(whole["t"]).tolist() == (block.time_s - block.time_s[0]).tolist()
-    assert np.cumsum(whole["v"]).tolist() == ((block.milli - block.milli[0]) / 1000).tolist()
+    assert np.cumsum(whole["t"]).tolist() == [one - block.time_s[0] for one in block.time_s]
+    assert np.cumsum(whole["v"]).tolist() == [(one - block.milli[0]) / 1000 for one in block.milli]

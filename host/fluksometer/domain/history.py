@@ -1,13 +1,14 @@
 """The history as those see it who only read it."""
 
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from .tmpo import BlockName
 
-Samples = tuple[NDArray[np.int64], NDArray[np.int64]]
+if TYPE_CHECKING:  # 15 MB of memory for a bridge that nobody asks
+    import numpy as np
+    from numpy.typing import NDArray
+
+Samples = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 """Seconds (UTC), strictly ascending, and the values at them in thousandths of the sensor's unit."""
 
 
@@ -20,7 +21,7 @@ class History(Protocol):
 
     def read(
         self, sensor_id: str, start_s: int, end_s: int, *, every_s: int = 1
-    ) -> list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    ) -> "list[tuple[int, NDArray[np.int64], NDArray[np.int64]]]":
         """(rid, time_s, milli) of each series that has values in ``start_s`` to ``end_s`` (both included), rids ascending.
 
         The last value before ``start_s``, if there is one, comes first. With ``every_s`` above 1 only the first and the last

@@ -17,14 +17,17 @@ _KNOWN_LEAST: Final = 0.5  # share of a stretch that must be known
 _LOOK_AHEAD_S: Final = (300, 2_592_000)
 
 
-def covering(history: History, sensor_id: str, start_s: int, end_s: int, every_s: int) -> Series:
-    """What is stored of ``start_s`` to ``end_s``, with a value on either side where there is one. ``every_s``: as History.read."""
+def covering(
+    history: History, sensor_id: str, start_s: int, end_s: int, every_s: int, most_s: int | None = None
+) -> Series:
+    """What is stored of ``start_s`` to ``end_s``, with a value on either side where there is one: behind the end within ``most_s``,
+    None: however far. ``every_s``: as History.read."""
     newest = history.last(sensor_id)
     if newest is None:
         return []
-    rest_s = max(0, newest[1] - end_s)
+    rest_s = max(0, newest[1] - end_s) if most_s is None else most_s
     for ahead_s in (*(max(one, every_s) for one in _LOOK_AHEAD_S), rest_s):
-        series = history.read(sensor_id, start_s, end_s + ahead_s, every_s=every_s)
+        series = history.read(sensor_id, start_s, end_s + min(ahead_s, max(rest_s, every_s)), every_s=every_s)
         if ahead_s >= rest_s or any(times[-1] >= end_s for _, times, _ in series):
             break
     return series

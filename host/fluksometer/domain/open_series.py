@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
-from .history import Samples
 from .points import Kind, Point
 from .tmpo import CLOCK_LEAST_S
 
+Values = tuple["array[int]", "array[int]"]
+"""Seconds (UTC), strictly ascending, and thousandths of the unit."""
 Sections = Mapping[str, Mapping[str, object]]
 """The sensor configuration as published, by sensor id."""
 
@@ -78,12 +77,12 @@ class OpenSeries:
         one.numbers.append(number)
         one.unit = point.unit
 
-    def before(self, end_s: int) -> dict[Channel, Samples]:
+    def before(self, end_s: int) -> dict[Channel, Values]:
         """What there is before this second; at least one value each."""
         found = {channel: bisect_left(one.times, end_s) for channel, one in self._open.items()}
         return {channel: self._samples(channel, count) for channel, count in found.items() if count}
 
-    def sensor(self, sensor_id: str) -> dict[Channel, Samples]:
+    def sensor(self, sensor_id: str) -> dict[Channel, Values]:
         """All there is of a sensor."""
         mine = [channel for channel in self._open if channel.sensor_id == sensor_id]
         return {channel: self._samples(channel, len(self._open[channel].times)) for channel in mine}
@@ -110,9 +109,9 @@ class OpenSeries:
         kept = {key: value for key, value in section.items() if key not in _NOT_IN_BLOCKS}
         return kept | {"rid": channel.rid, "unit": self._open[channel].unit}
 
-    def _samples(self, channel: Channel, count: int) -> Samples:
+    def _samples(self, channel: Channel, count: int) -> Values:
         one = self._open[channel]
-        return np.array(one.times[:count], np.int64), np.array(one.milli[:count], np.int64)
+        return one.times[:count], one.milli[:count]
 
 
 def is_logged(section: Mapping[str, object], kind: Kind) -> bool:

@@ -43,6 +43,12 @@ _SENSOR: Final[dict[str, Any]] = {
     },
     "required": ["id", "function", "type", "class", "enabled", "data_type", "unit", "series", "gauge", "counter"],
 }
+_LIST: Final[dict[str, Any]] = {"type": "array", "items": _SENSOR}
+_HEALTH: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"state": {"enum": ["starting", "ok", "degraded", "fault"]}, "version": {"type": "string"}},
+    "required": ["state", "version", "device"],
+}
 _READINGS: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -61,6 +67,7 @@ _READINGS: Final[dict[str, Any]] = {
     },
     "required": ["sensor", "unit", "interval_s", "readings"],
 }
+_PATH: Final = "/api/v1/sensors"
 _TIME: Final = {"type": "string", "maxLength": 40}
 _PARAMS: Final = (
     Param("from", _TIME, "ISO 8601, seconds or milliseconds since 1970, now or now-1d; default: now-1d"),
@@ -75,66 +82,72 @@ _PARAMS: Final = (
     ),
 )
 _UNCHANGED: Final = Answer("as before: the ETag is that of If-None-Match")
+_BAD: Final = Answer("what is wrong with the request", _ERROR)
 _ABSENT: Final = Answer("no such sensor", _ERROR)
 
 
 def api_endpoints(parts: Parts) -> list[Endpoint]:
     """All of /api/v1."""
+    return [*_present(parts), _history(parts)]
 
+
+def _present(parts: Parts) -> list[Endpoint]:
     async def sensors(request: Request) -> Response:
         return _tagged(request, _dumps([_sensor(one) for one in parts.live.all()]), JSON)
 
     async def sensor(request: Request) -> Response:
         return _tagged(request, _dumps(_sensor(known(parts, request.path_params["sid"]))), JSON)
 
-    async def readings(request: Request) -> Response:
-        return await _readings(parts, request)
-
     async def health(request: Request) -> Response:
         body = {"state": "starting"} | dict(parts.health()) | {"version": __version__, "device": parts.device_id}
         return _tagged(request, _dumps(body), JSON)
 
-    path = "/api/v1/sensors"
     return [
         Endpoint(
-            path=path,
+            path=_PATH,
             name="sensors",
             about="All sensors with their present values",
             handler=sensors,
-            answers={200: Answer("in the order of the configuration", _json(_LIST)), 304: _UNCHANGED},
+            answers={200: Answer("in the order of the configuration", {JSON: _LIST}), 304: _UNCHANGED},
         ),
         Endpoint(
-            path=f"{path}/{{sid}}",
+            path=f"{_PATH}/{{sid}}",
             name="one_sensor",
             about="One sensor with its present values",
             handler=sensor,
             params=(SID,),
-            answers={200: Answer("the sensor", _json(_SENSOR)), 304: _UNCHANGED, 400: _BAD, 404: _ABSENT},
-        ),
-        Endpoint(
-            path=f"{path}/{{sid}}/readings",
-            name="readings",
-            about="What a sensor measured: a value for each interval, null where it is not known",
-            handler=readings,
-            params=(SID, *_PARAMS, *TOKENS),
-            answers={
-                200: Answer("stamped with the begin of each interval", {JSON: _READINGS, CSV: {"type": "string"}}),
-                304: _UNCHANGED,
-                400: _BAD,
-                401: Answer("the token opens another sensor or none", _ERROR),
-                404: Answer("no such sensor, or nothing was stored of it", _ERROR),
-                406: Answer("neither JSON nor CSV is accepted", _ERROR),
-            },
-            token="needed",
+            answers={200: Answer("the sensor", {JSON: _SENSOR}), 304: _UNCHANGED, 400: _BAD, 404: _ABSENT},
         ),
         Endpoint(
             path="/api/v1/health",
             name="health",
             about="How everything fares, as on /device/<id>/health",
             handler=health,
-            answers={200: Answer("docs/health.md", _json(_HEALTH)), 304: _UNCHANGED},
+            answers={200: Answer("docs/health.md", {JSON: _HEALTH}), 304: _UNCHANGED},
         ),
     ]
+
+
+def _history(parts: Parts) -> Endpoint:
+    async def readings(request: Request) -> Response:
+        return await _readings(parts, request)
+
+    return Endpoint(
+        path=f"{_PATH}/{{sid}}/readings",
+        name="readings",
+        about="What a sensor measured: a value for each interval, null where it is not known",
+        handler=readings,
+        params=(SID, *_PARAMS, *TOKENS),
+        answers={
+            200: Answer("stamped with the begin of each interval", {JSON: _READINGS, CSV: {"type": "string"}}),
+            304: _UNCHANGED,
+            400: _BAD,
+            401: Answer("the token opens another sensor or none", _ERROR),
+            404: Answer("no such sensor, or nothing was stored of it", _ERROR),
+            406: Answer("neither JSON nor CSV is accepted", _ERROR),
+        },
+        token="needed",
+    )
 
 
 async def _readings(parts: Parts, request: Request) -> Response:
@@ -212,16 +225,3 @@ def _tagged(request: Request, text: str, media: str) -> Response:
 
 def _dumps(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _json(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {JSON: schema}
-
-
-_LIST: Final[dict[str, Any]] = {"type": "array", "items": _SENSOR}
-_HEALTH: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"state": {"enum": ["starting", "ok", "degraded", "fault"]}, "version": {"type": "string"}},
-    "required": ["state", "version", "device"],
-}
-_BAD: Final = Answer("what is wrong with the request", _ERROR)

@@ -34,8 +34,11 @@ class Place:
 class WebDesk(Desk):
     """Serves ``app`` at each of ``places``, and keeps ``live`` and ``health`` up to date for it."""
 
-    def __init__(self, live: LiveSensors, app: Callable[["WebDesk"], Guard], places: Sequence[Place]) -> None:
+    def __init__(
+        self, device_id: str, live: LiveSensors, app: Callable[["WebDesk"], Guard], places: Sequence[Place]
+    ) -> None:
         self.health: Mapping[str, Any] = {}
+        self._health_topic = f"/device/{device_id}/health"
         self._live, self._places = live, places
         self._app = app(self)
 
@@ -49,7 +52,7 @@ class WebDesk(Desk):
 
     def said(self, message: Message) -> None:
         """As Desk: keeps the health."""
-        if message.topic.startswith("/device/") and message.topic.endswith("/health"):
+        if message.topic == self._health_topic:
             self.health = json.loads(message.payload)
 
     def summary(self) -> dict[str, object]:
@@ -57,7 +60,7 @@ class WebDesk(Desk):
         return {f"web_{what}": self._app.counts[what] for what in ("answered", "refused", "failed")}
 
     async def serve(self, wake: Callable[[], None]) -> None:
-        """As Desk. A port that is taken, or a fault in here, stops no metering: it is tried again."""
+        """As Desk. A port that is taken stops no metering: it is tried again."""
         server.log_to_structlog()
         told = ""
         while True:

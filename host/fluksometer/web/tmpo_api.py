@@ -51,30 +51,10 @@ def tmpo_endpoints(parts: Parts) -> list[Endpoint]:
     """List and block."""
 
     async def sync(request: Request) -> Response:
-        need_version(request)
-        callback = callback_of(request)
-        sensor_id = request.path_params["sid"]
-        try:
-            newest = newest_asked(*(given(request, name) or "" for name in ("rid", "lvl", "bid")))
-        except BadSync as fault:
-            raise Refused(400, str(fault)) from fault
-        need_token(parts, request, sensor_id)
-        blocks = await parts.away(lambda history: history.blocks(sensor_id))
-        return json_response(client_list(blocks, newest), callback)
+        return await _sync(parts, request)
 
     async def block(request: Request) -> Response:
-        need_version(request)
-        path = request.path_params
-        name = block_name(path["rid"], path["lvl"], path["bid"])
-        if name is None:
-            raise Refused(400, "rid, lvl and bid name no block")
-        need_token(parts, request, path["sid"])
-        media = accepted(request, _GZIP, JSON)
-        data = await parts.away(lambda history: history.block(path["sid"], *name))
-        if data is None:
-            raise Refused(404, "there is no such block")
-        encoding = {"Content-Encoding": "gzip"} if media == JSON else {}
-        return Response(data, media_type=media, headers=encoding)
+        return await _block(parts, request)
 
     return [
         Endpoint(
@@ -83,8 +63,11 @@ def tmpo_endpoints(parts: Parts) -> list[Endpoint]:
             about="Which TMPO blocks a client lacks whose newest is this one; 0, 0, 0: who has none",
             handler=sync,
             params=(SID, *_name("query"), *VERSIONS, *TOKENS, *CALLBACKS),
-            answers={200: Answer("in the order in which they are to be stored", {JSON: _LIST}), **_REFUSALS}
-            | {404: Answer("no history is kept", _LINE)},
+            answers={
+                200: Answer("in the order in which they are to be stored", {JSON: _LIST}),
+                404: Answer("no history is kept", _LINE),
+                **_REFUSALS,
+            },
             token="needed",
             open_to_pages=True,
             errors=TEXT,
@@ -95,12 +78,7 @@ def tmpo_endpoints(parts: Parts) -> list[Endpoint]:
             name="tmpo_block",
             about="A TMPO block as it is in its file",
             handler=block,
-            params=(
-                SID,
-                *_name("path"),
-                *VERSIONS,
-                *TOKENS,
-            ),
+            params=(SID, *_name("path"), *VERSIONS, *TOKENS),
             answers={
                 200: Answer("gzip; with Accept: application/json the same bytes as JSON encoded by gzip", _BLOCK),
                 404: Answer("no such block", _LINE),
@@ -113,3 +91,30 @@ def tmpo_endpoints(parts: Parts) -> list[Endpoint]:
             checked=False,
         ),
     ]
+
+
+async def _sync(parts: Parts, request: Request) -> Response:
+    need_version(request)
+    callback = callback_of(request)
+    sensor_id = request.path_params["sid"]
+    try:
+        newest = newest_asked(*(given(request, name) or "" for name in ("rid", "lvl", "bid")))
+    except BadSync as fault:
+        raise Refused(400, str(fault)) from fault
+    need_token(parts, request, sensor_id)
+    blocks = await parts.away(lambda history: history.blocks(sensor_id))
+    return json_response(client_list(blocks, newest), callback)
+
+
+async def _block(parts: Parts, request: Request) -> Response:
+    need_version(request)
+    path = request.path_params
+    name = block_name(path["rid"], path["lvl"], path["bid"])
+    if name is None:
+        raise Refused(400, "rid, lvl and bid name no block")
+    need_token(parts, request, path["sid"])
+    media = accepted(request, _GZIP, JSON)
+    data = await parts.away(lambda history: history.block(path["sid"], *name))
+    if data is None:
+        raise Refused(404, "there is no such block")
+    return Response(data, media_type=media, headers={"Content-Encoding": "gzip"} if media == JSON else {})

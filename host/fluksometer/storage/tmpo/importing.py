@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from fluksometer.domain.tmpo import SLOT_S, BlockName, is_sensor_id, overlapping
 
-from .codec import BadBlock, Block, checked, decode, encode, parts_of, unzip
+from .codec import BadBlock, Block, checked, decode, encode, ends, fits, numbers, split, thousandths, unzip
 from .faults import HistoryFault, fault_of
-from .store import Series, Store, contains
+from .store import Series, Store
 from .tree import Key, Scan, scan_blocks
 
 _WRITTEN_AT_ONCE: Final = 64  # files, with one sync
@@ -79,9 +78,9 @@ def _place(store: Store, key: Key, block: Block) -> str:
     if not ours:
         return "new"
     joined = Block.joined(ours)
-    if contains(joined.samples, block.samples):
+    if joined.contains(block):
         return "known"
-    grows = all(key.name.covers(name) for name in names) and contains(block.samples, joined.samples)
+    grows = all(key.name.covers(name) for name in names) and block.contains(joined)
     return "new" if grows else "left out"
 
 
@@ -89,16 +88,23 @@ def repaired(data: bytes, name: BlockName) -> Block | None:
     """The block that a Fluksometer meant which compacted it before 15 September 2014: it wrote each difference of value that
     leads from one block of 256 s to the next one twice, and sometimes two commas. None when it is not exactly that."""
     try:
-        header, steps, deltas = parts_of(unzip(data).replace(b",,", b","))
-        slots = (np.cumsum(steps) + int(header["head"][0])) // SLOT_S
-        joints = np.flatnonzero(np.diff(slots)) + 1
-        twice = joints + np.arange(len(joints))  # where the first of the two stands
-        if len(deltas) != len(steps) + len(joints) or np.any(deltas[twice] != deltas[twice + 1]):
+        header, times_text, values_text = split(unzip(data).replace(b",,", b","))
+        (head_s, _milli), _tail = ends(header)
+        steps, deltas = numbers(times_text), thousandths(values_text)
+        slots = [time_s // SLOT_S for time_s in accumulate(steps, initial=head_s)][1:]
+        once: list[int] = []
+        rest = iter(deltas)
+        for at, delta in zip(range(len(steps)), rest, strict=False):
+            if at and slots[at] != slots[at - 1] and next(rest, None) != delta:
+                return None
+            once.append(delta)
+        if next(rest, None) is not None:
             return None
-        block = checked(header, steps, np.delete(deltas, twice))
-    except (BadBlock, KeyError, TypeError, ValueError, IndexError):
+        block = checked(header, steps, once)
+        fits(name, block.time_s[0], block.time_s[-1])
+    except BadBlock:
         return None
-    return block if name.bid <= block.time_s[0] and block.time_s[-1] <= name.tail_s else None
+    return block
 
 
 def summed(outcomes: Counter[str]) -> str:

@@ -1,16 +1,15 @@
 """The store of the history: series of blocks, each value once, no block over another."""
 
 import threading
-from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-import numpy as np
-
-from fluksometer.domain.history import Samples
 from fluksometer.domain.tmpo import LEVELS, BlockName, begin_of, overlapping, ripe
 
 from .codec import BadBlock, Block, decode, encode
@@ -18,6 +17,7 @@ from .tree import Key, Tree
 
 _MERGED_AT_ONCE: Final = 64  # parents whose files are written with one sync
 _begin = attrgetter("bid")
+_T = TypeVar("_T")
 
 
 class Series(NamedTuple):
@@ -33,7 +33,7 @@ class Growth:
 
     series: Series
     cfg: Mapping[str, object]
-    samples: Samples
+    samples: tuple[Sequence[int], Sequence[int]]  # seconds, thousandths
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,15 @@ class Store:
 
     def load(self, sensor_id: str, name: BlockName) -> Block | None:
         """A block; None when there is none, or when it is damaged. Raises HistoryFault."""
+        return self.decoded(sensor_id, name, decode)
+
+    def decoded(self, sensor_id: str, name: BlockName, decoder: Callable[[bytes, BlockName], _T]) -> _T | None:
+        """The same by another decoder, which raises BadBlock."""
         data = self.raw(sensor_id, name)
         if data is None:
             return None
         try:
-            return decode(data, name)
+            return decoder(data, name)
         except BadBlock as error:
             with self._lock:
                 self._bad[Key(sensor_id, name)] = str(error)
@@ -155,7 +159,8 @@ class Store:
     def cfg(self, sensor_id: str) -> Mapping[str, object] | None:
         """What the newest block knows of a sensor. Raises HistoryFault."""
         for series in reversed(self.series()):
-            if series.sensor_id == sensor_id and (block := self.load(sensor_id, self.names(series)[-1])):
+            names = self.names(series) if series.sensor_id == sensor_id else []
+            if names and (block := self.load(sensor_id, names[-1])):
                 return block.cfg
         return None
 
@@ -223,8 +228,7 @@ class Store:
             excess -= self._sizes[key]
         self._tree.remove(gone)
         self._forget(gone)
-        newest_s = max(key.name.tail_s for key in gone)
-        until = np.datetime64(newest_s + 1, "s")
+        until = datetime.fromtimestamp(max(key.name.tail_s for key in gone) + 1, UTC).isoformat()
         self._reports.append(
             f"{self.root}: {len(gone)} oldest blocks dropped, up to {until}: the history may take {most_bytes >> 20} MB"
         )
@@ -263,7 +267,7 @@ class Store:
         if above is None:  # the lower ones still have all of it
             self.tidy()
             self.look()
-        elif below is not None and contains(above.samples, below.samples):
+        elif below is not None and above.contains(below):
             self._tree.remove([child])
             self._forget([child])
         elif below is not None:
@@ -275,19 +279,23 @@ class Store:
             self.tidy()
 
     def _grown(self, growth: Growth) -> Iterator[tuple[BlockName, Block]]:
-        times, values = growth.samples
         series = growth.series
+        tail = self.tail(series)
+        first = (
+            bisect_right(growth.samples[0], tail[0]) if tail else 0
+        )  # a second that is there already stays what it is
+        times, values = (array("q", part[first:]) for part in growth.samples)
         names = self.names(series)
-        if names and times[0] <= names[-1].tail_s and (newest := self.load(series.sensor_id, names[-1])):
-            inside = int(np.searchsorted(times, names[-1].tail_s, "right"))
+        if names and times and times[0] <= names[-1].tail_s and (newest := self.load(series.sensor_id, names[-1])):
+            inside = bisect_right(times, names[-1].tail_s)
             late = Block(growth.cfg, times[:inside], values[:inside])
             yield names[-1], Block.joined([newest, late])
             times, values = times[inside:], values[inside:]
-        begins = times >> LEVELS[0]
-        for part in np.split(np.arange(len(times)), np.flatnonzero(np.diff(begins)) + 1):
-            if len(part):
-                name = BlockName(series.rid, LEVELS[0], begin_of(int(times[part[0]]), LEVELS[0]))
-                yield name, Block(growth.cfg, times[part], values[part])
+        while times:
+            name = BlockName(series.rid, LEVELS[0], begin_of(times[0], LEVELS[0]))
+            inside = bisect_right(times, name.tail_s)
+            yield name, Block(growth.cfg, times[:inside], values[:inside])
+            times, values = times[inside:], values[inside:]
 
     def _merge(self, due: Sequence[tuple[Series, list[BlockName]]]) -> list[Written]:
         parents = []
@@ -308,11 +316,3 @@ class Store:
     def _set_aside(self, path: Path, reason: str) -> None:
         to = self._tree.set_aside(path)
         self._reports.append(f"{path}: {reason}; set aside as {to}")
-
-
-def contains(samples: Samples, part: Samples) -> bool:
-    """Whether these values have all of those."""
-    at = np.searchsorted(samples[0], part[0])
-    if at[-1] >= len(samples[0]):
-        return False
-    return bool((samples[0][at] == part[0]).all() and (samples[1][at] == part[1]).all())
