@@ -14,6 +14,7 @@ from pathlib import Path
 import bench_drain
 import bench_history
 import bench_ledger
+import bench_load
 import bench_p1_board
 import bench_p1_host
 import bench_reliability
@@ -256,6 +257,12 @@ def bench_lost(folder: Path, full: bool) -> None:
         judge("reliability", figure)
 
 
+def bench_boards(folder: Path, full: bool) -> None:
+    """Virtual boards on one bridge's process, with all sinks, until it falls behind."""
+    for figure in bench_load.figures(folder, full, say):
+        judge("load", figure)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "native": bench_native,
     "board": bench_board,
@@ -268,6 +275,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "history": bench_year,
     "rest": bench_web,
     "reliability": bench_lost,
+    "load": bench_boards,
 }
 
 

@@ -27,9 +27,9 @@ HOST_LAYERS = [
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
     | {"config_sensors", "config_tmpo", "config_values", "config_pulses", "config_p1", "config_serial", "config_web"}
-    | {"p1_keys"}
+    | {"config_influx", "config_upload", "config_server", "p1_keys"}
     | {"whole_file", "telegram", "_telegram"},
-    {"link_session", "storage", "outbox", "sinks"},
+    {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
     {
         "calibrator",
@@ -41,8 +41,10 @@ HOST_LAYERS = [
         "panel_desk",
         "radio_desk",
         "serial_desk",
+        "server_desk",
+        "upload_desk",
     },
-    {"desks", "history", "intake", "keeper", "tmpo_desk"},
+    {"desks", "history", "intake", "keeper", "tmpo_desk", "uplinks"},
     {"service"},
     {"cli", "commands", "tmpo_words", "__main__"},
 ]

@@ -26,6 +26,7 @@ COMMANDS = {
     "token": "fluksometer.token_command:COMMAND",
     "tmpo": "fluksometer.tmpo_command:COMMAND",
     "kubes": "fluksometer.kubes_command:COMMAND",
+    "devices": "fluksometer.devices_command:COMMAND",
     "calibrate": "fluksometer.calibrate_command:COMMAND",
     "meter": "fluksometer.meter_command:COMMAND",
     "linearity": "fluksometer.linearity_command:COMMAND",

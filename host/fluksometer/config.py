@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_influx import InfluxTable, influx_faults
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
+from fluksometer.config_server import ServerTable, server_faults
 from fluksometer.config_tmpo import TmpoTable
+from fluksometer.config_upload import UploadTable, upload_faults
 from fluksometer.config_values import matching, one_of, that, within
 from fluksometer.config_web import WebTable, web_faults
 from fluksometer.domain.hosts import is_host, is_ipv4
@@ -146,6 +149,9 @@ class Config(Table):
     panel: PanelTable = PanelTable()
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
+    influx: InfluxTable | None = None
+    upload: UploadTable | None = None
+    server: ServerTable | None = None
     web: WebTable | None = None
     tmpo: TmpoTable = TmpoTable()
 
@@ -159,6 +165,8 @@ class Config(Table):
         faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors) + web_faults(values.get("web"))
         faults += _model_faults(values, sensors)
+        faults += influx_faults(values.get("influx")) + upload_faults(values.get("upload"), values.get("mqtt"))
+        faults += server_faults(values.get("server"))
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:
@@ -209,13 +217,13 @@ def read_config(path: Path) -> Config:
 def state_dir(config: Config, source: Path) -> Path:
     """Where ids are kept: ``device.state`` (relative to the file's directory), or the user's state directory."""
     if config.device.state:
-        return _beside(source, "device.state", config.device.state)
+        return beside(source, "device.state", config.device.state)
     home = os.environ.get("XDG_STATE_HOME")
-    return Path(home) / "fluksometer" if home else _beside(source, "device.state", "~/.local/state/fluksometer")
+    return Path(home) / "fluksometer" if home else beside(source, "device.state", "~/.local/state/fluksometer")
 
 
-def _beside(source: Path, key: str, path: str) -> Path:
-    # Relative paths begin where the configuration is.
+def beside(source: Path, key: str, path: str) -> Path:
+    """A path from the file: a relative one begins where the configuration is. Raises FileFaults."""
     try:
         return source.absolute().parent / Path(path).expanduser()
     except RuntimeError as error:
@@ -225,12 +233,12 @@ def _beside(source: Path, key: str, path: str) -> Path:
 def history_dir(config: Config, source: Path) -> Path:
     """Where the history lies: ``tmpo.directory`` (relative to the file's directory), or beside what is kept."""
     given = config.tmpo.directory
-    return _beside(source, "tmpo.directory", given) if given else state_dir(config, source) / "tmpo"
+    return beside(source, "tmpo.directory", given) if given else state_dir(config, source) / "tmpo"
 
 
 def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
     """Where kubes' firmware lies: ``radio.images`` (relative to the file's directory), or beside what is kept."""
-    return _beside(source, "radio.images", config.images) if config.images else state / "kubes"
+    return beside(source, "radio.images", config.images) if config.images else state / "kubes"
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
@@ -239,15 +247,20 @@ def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
         return None
     if config.mqtt.password_file is None:
         return config.mqtt.username, None
-    path = _beside(source, "mqtt.password_file", config.mqtt.password_file)
+    return config.mqtt.username, read_secret(source, "mqtt.password_file", config.mqtt.password_file)
+
+
+def read_secret(source: Path, key: str, file: str) -> str:
+    """The one line of a file that holds a password or token. Raises FileFaults, which name ``key``."""
+    path = beside(source, key, file)
     try:
-        password = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} can't be read: {reason}"]) from error
-    if not password or "\n" in password or len(password) > _PASSWORD_MOST:
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} must hold one line, the password"])
-    return config.mqtt.username, password
+        raise FileFaults(str(source), [f"{key}: {path} can't be read: {reason}"]) from error
+    if not secret or "\n" in secret or len(secret) > _PASSWORD_MOST:
+        raise FileFaults(str(source), [f"{key}: {path} must hold one line, the password"])
+    return secret
 
 
 def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
@@ -257,25 +270,26 @@ def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
         return None
     second = p1.authentication_key_file
     return read_keys(
-        _beside(source, "p1.key_file", p1.key_file),
-        _beside(source, "p1.authentication_key_file", second) if second else None,
+        beside(source, "p1.key_file", p1.key_file),
+        beside(source, "p1.authentication_key_file", second) if second else None,
     )
 
 
-def read_certificate(web: WebTable, source: Path) -> ssl.SSLContext | None:
-    """What [web] shows its clients by TLS; None: no TLS. Paths as for the password file."""
-    if web.cert_file is None or web.key_file is None:
+def read_certificate(table: WebTable | ServerTable, source: Path, name: str = "web") -> ssl.SSLContext | None:
+    """What the table of this name shows its clients by TLS; None: no TLS. Paths as for the password file."""
+    if table.cert_file is None or table.key_file is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    cert, key = _beside(source, "web.cert_file", web.cert_file), _beside(source, "web.key_file", web.key_file)
+    cert = beside(source, f"{name}.cert_file", table.cert_file)
+    key = beside(source, f"{name}.key_file", table.key_file)
     try:
         context.load_cert_chain(cert, key, password=lambda: "")
     except (OSError, ssl.SSLError) as error:
         reason = (
             error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else f"no PEM that fits: {error}"
         )
-        raise FileFaults(str(source), [f"web.cert_file: {cert} with {key} can't be used: {reason}"]) from error
+        raise FileFaults(str(source), [f"{name}.cert_file: {cert} with {key} can't be used: {reason}"]) from error
     return context
 
 

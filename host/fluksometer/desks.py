@@ -17,6 +17,7 @@ from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NET
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.history import History
 from fluksometer.domain.line_turns import LineTurns
+from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.told import ToldBook
 from fluksometer.history import HistoryLog
 from fluksometer.p1_desk import P1Desk
@@ -30,11 +31,17 @@ if TYPE_CHECKING:
 
 
 def desks_of(
-    config: Config, identity: Identity, told: ToldBook, source: Path, log: HistoryLog | None = None
+    config: Config,
+    identity: Identity,
+    told: ToldBook,
+    source: Path,
+    log: HistoryLog | None = None,
+    server: ServerLight | None = None,
 ) -> list[Desk]:
     """The desks of one bridge; they put what they are told into ``told``. ``source``: the configuration's file, beside which
-    relative paths begin. ``log``: the history, unless it is switched off."""
-    desks: list[Desk] = [_panel_desk(config, identity)]
+    relative paths begin. ``log``: the history, unless it is switched off. ``server``: that to which readings are uploaded, for
+    the globe LED."""
+    desks: list[Desk] = [_panel_desk(config, identity, server)]
     if config.p1 and config.p1.enable:
         desks.append(_p1_desk(config, config.p1, identity, told, source))
     if config.radio:
@@ -64,14 +71,15 @@ def _p1_desk(config: Config, p1: P1Table, identity: Identity, told: ToldBook, so
     )
 
 
-def _panel_desk(config: Config, identity: Identity) -> PanelDesk:
+def _panel_desk(config: Config, identity: Identity, server: ServerLight | None) -> PanelDesk:
     panel = config.panel
     programs = {
         TOGGLE_NETWORK: panel.on_toggle,
         RESTORE_NETWORK: panel.on_restore,
         FACTORY_RESET: panel.on_reset,
     }
-    return PanelDesk(identity.device_id, {action: words for action, words in programs.items() if words})
+    wanted = {action: words for action, words in programs.items() if words}
+    return PanelDesk(identity.device_id, wanted, server=server)
 
 
 def _radio_desk(config: Config, identity: Identity, told: ToldBook, source: Path) -> RadioDesk:

@@ -35,6 +35,17 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
 
+# [influx]                  # every reading to InfluxDB or VictoriaMetrics too
+# url = "http://127.0.0.1:8086"
+# database = "home"
+
+# [upload]                  # totals to a Flukso-compatible server, another bridge for instance: docs/upload.md
+# enable = true
+# url = "https://home.example.net:8090"
+# key_file = "upload-key"
+# [server]                  # other bridges upload to this one; fluksometer devices says which
+# listen = "0.0.0.0"
+
 # [tmpo]                    # the history of every sensor is kept beside the totals; 4000 MiB at most
 # directory = "/mnt/usb/tmpo"
 # most_mb = 4000

@@ -100,6 +100,8 @@ class Intake:
     def saved(self) -> None:
         """What state() told last is stored for good."""
         self._begun_saved = self._begun_told
+        for desk in self._desks:
+            desk.saved()
 
     @property
     def clock_saved(self) -> bool:

@@ -13,6 +13,7 @@ from fluksometer.adapters.run_program import run_program
 from fluksometer.domain.button import action_of
 from fluksometer.domain.desk import Ask, Desk, Said
 from fluksometer.domain.readings import Hello
+from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.terminal_readings import ButtonHeld, Terminal
 from fluksometer.domain.topics import Message
 from fluksometer.shared.terminal_records import LED_FAST, LED_OFF, LED_ON, LED_SLOW, PANEL
@@ -27,18 +28,26 @@ Leds = tuple[int, int, int]
 """Modes of wifi, ethernet, globe."""
 
 
-def leds_of(links: NetLinks, broker_up: bool) -> Leds:
-    """What they show, by the manual's section on the LEDs; the broker stands for its server until something is uploaded."""
+def leds_of(links: NetLinks, globe: int) -> Leds:
+    """What they show, by the manual's section on the LEDs."""
     wifi = (LED_SLOW if links.wifi_linked else LED_FAST) if links.wifi else LED_OFF
-    return wifi, LED_ON if links.wired_linked else LED_OFF, LED_ON if broker_up else LED_OFF
+    return wifi, LED_ON if links.wired_linked else LED_OFF, globe
 
 
 class PanelDesk(Desk):
-    """``programs``: what an action of the button runs (program and arguments, no shell)."""
+    """``programs``: what an action of the button runs (program and arguments, no shell). ``server``: what the globe shows; None:
+    nothing is uploaded, and the broker stands for the server."""
 
-    def __init__(self, device_id: str, programs: Mapping[str, list[str]], *, net: Path = SYS_NET) -> None:
+    def __init__(
+        self,
+        device_id: str,
+        programs: Mapping[str, list[str]],
+        *,
+        net: Path = SYS_NET,
+        server: ServerLight | None = None,
+    ) -> None:
         self._topic = f"/device/{device_id}/button"
-        self._programs, self._net = programs, net
+        self._programs, self._net, self._server = programs, net, server
         self._links, self._broker_up = NetLinks(), False
         self._shown: tuple[Hello, Leds] | None = None  # to which board, after which hello
         self._repeat_at_s: float | None = None
@@ -71,11 +80,16 @@ class PanelDesk(Desk):
         if hello is None:
             self._shown = self._repeat_at_s = None
             return [], []
-        leds = leds_of(self._links, self._broker_up)
+        leds = leds_of(self._links, self._globe(now_s))
         if self._shown == (hello, leds) and self._repeat_at_s is not None and now_s < self._repeat_at_s:
             return [], []
         self._shown, self._repeat_at_s = (hello, leds), now_s + REPEAT_S
         return [], [(PANEL, leds)]
+
+    def _globe(self, now_s: float) -> int:
+        if self._server:
+            return self._server.mode(now_s)
+        return LED_ON if self._broker_up else LED_OFF
 
     async def serve(self, wake: Callable[[], None]) -> None:
         """Looks at the network, and runs what the button asked for, one after the other."""

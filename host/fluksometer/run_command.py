@@ -29,10 +29,10 @@ def run(arguments: Namespace) -> int:
     from fluksometer.config import read_config, read_login, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
-    from fluksometer.history import open_log, sinks_of
     from fluksometer.keeper import LEDGER_FILE, open_ledger
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.service import Bridge
+    from fluksometer.uplinks import uplinks_of
 
     config = read_config(arguments.config)
     login = read_login(config, arguments.config)
@@ -44,20 +44,19 @@ def run(arguments: Namespace) -> int:
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
-    log = open_log(config, arguments.config)
-    desks = desks_of(config, identity, told, arguments.config, log)
+    uplinks = uplinks_of(config, identity, told, arguments.config)
+    desks = [*desks_of(config, identity, told, arguments.config, uplinks.log, uplinks.light), *uplinks.desks]
 
     async def work() -> None:
-        ledger = await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20)
         await Bridge(
             config,
             device_id=identity.device_id,
             sensors=sensors,
             calibrator=calibrator,
             told=told,
-            ledger=ledger,
+            ledger=await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20),
             desks=desks,
-            sinks=sinks_of(log),
+            sinks=uplinks.sinks,
             login=login,
         ).run()
 

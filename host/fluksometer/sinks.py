@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -10,7 +11,7 @@ from typing import Final, Protocol
 from fluksometer.errors import StateFault
 from fluksometer.outbox import Numbered, Outbox
 
-_RETRY_LEAST_S: Final = 1.0
+RETRY_LEAST_S: Final = 1.0
 _RETRY_MOST_S: Final = 300.0
 _TICK_S: Final = 1.0  # how often the outbox is looked at, at least
 
@@ -68,15 +69,19 @@ class BatchSink:
         most: int = 5000,
         every_s: float = 0.0,
         retry_most_s: float = _RETRY_MOST_S,
+        settle_s: float = 0.0,
     ) -> None:
-        """``deliver`` returns when the other end has all of its points for good, or raises Undelivered. ``most`` points at once;
-        ``every_s`` seconds at least between two that do not follow an outage."""
+        """``deliver`` returns when the other end has all of its points, or raises Undelivered. ``most`` points at once;
+        ``every_s`` seconds at least between two that do not follow an outage. ``settle_s``: for so long the other end may still
+        lose what it has taken, so that it is delivered again behind an outage."""
         self.name, self.cursor = name, min(seat.cursor, seat.outbox.last_id)
         self.published = 0
         self.down: str | None = None
         self._deliver, self._outbox, self._tell = deliver, seat.outbox, seat.tell
         self._most, self._every_s, self._retry_most_s = most, every_s, retry_most_s
-        self._retry_s = _RETRY_LEAST_S
+        self._retry_s = RETRY_LEAST_S
+        self._sent_id, self._settle_s = self.cursor, settle_s
+        self._settling: deque[tuple[float, int]] = deque()  # when it was taken, and up to which point
         self._woken, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-sink", daemon=True)
 
@@ -112,20 +117,30 @@ class BatchSink:
         """Deliver until nothing is left; seconds to wait after a fault, else 0."""
         while True:
             try:
-                points = self._outbox.read(self.cursor, self._most)
+                self._settle()
+                points = self._outbox.read(self._sent_id, self._most)
                 if not points:
                     return 0.0
                 self._deliver(points)
             except (StateFault, Undelivered) as fault:
                 return self._failed(fault)
-            self.cursor = points[-1][0]
+            self._sent_id = points[-1][0]
+            self._settling.append((time.monotonic(), self._sent_id))
+            self._settle()
             self.published += len(points)
-            self._retry_s = _RETRY_LEAST_S
+            self._retry_s = RETRY_LEAST_S
             self._say(None)
             if self._stopping.is_set():
                 return 0.0
 
+    def _settle(self) -> None:
+        settled_s = time.monotonic() - self._settle_s
+        while self._settling and self._settling[0][0] <= settled_s:
+            self.cursor = self._settling.popleft()[1]
+
     def _failed(self, fault: Exception) -> float:
+        self._sent_id = self.cursor
+        self._settling.clear()
         self._say(str(fault))
         wait_s = max(self._retry_s, getattr(fault, "after_s", 0.0)) * random.uniform(1.0, 1.3)
         self._retry_s = min(2 * self._retry_s, self._retry_most_s)

@@ -10,9 +10,12 @@ from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
+from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
+from fluksometer.config_server import ServerTable
 from fluksometer.config_tmpo import TmpoTable
+from fluksometer.config_upload import UploadTable
 from fluksometer.config_web import WebTable
 from fluksometer.domain import p1_sensors, topics
 from fluksometer.domain.board_calibration import IDENTITY
@@ -37,6 +40,9 @@ TABLES = {
     "panel": PanelTable,
     "rs485": Rs485Table,
     "modbus": ModbusTable,
+    "influx": InfluxTable,
+    "upload": UploadTable,
+    "server": ServerTable,
     "tmpo": TmpoTable,
     "web": WebTable,
 }

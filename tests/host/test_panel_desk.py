@@ -11,6 +11,7 @@ from host.making import make_hello
 
 from fluksometer.adapters.net_links import NetLinks, read_links
 from fluksometer.adapters.run_program import run_program
+from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.terminal_readings import ButtonHeld, RadioStatus
 from fluksometer.panel_desk import REPEAT_S, PanelDesk, leds_of
 from fluksometer.shared.terminal_records import LED_FAST, LED_OFF, LED_ON, LED_SLOW, PANEL
@@ -59,16 +60,28 @@ def test_without_linux_nothing_is_linked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("links", "broker_up", "leds"),
+    ("links", "globe", "leds"),
     [
-        (NetLinks(), False, (LED_OFF, LED_OFF, LED_OFF)),
-        (NetLinks(wired_linked=True), True, (LED_OFF, LED_ON, LED_ON)),
-        (NetLinks(wifi=True), False, (LED_FAST, LED_OFF, LED_OFF)),
-        (NetLinks(wifi=True, wifi_linked=True), True, (LED_SLOW, LED_OFF, LED_ON)),
+        (NetLinks(), LED_OFF, (LED_OFF, LED_OFF, LED_OFF)),
+        (NetLinks(wired_linked=True), LED_FAST, (LED_OFF, LED_ON, LED_FAST)),
+        (NetLinks(wifi=True), LED_OFF, (LED_FAST, LED_OFF, LED_OFF)),
+        (NetLinks(wifi=True, wifi_linked=True), LED_ON, (LED_SLOW, LED_OFF, LED_ON)),
     ],
 )
-def test_what_the_leds_show(links, broker_up, leds):
-    assert leds_of(links, broker_up) == leds
+def test_what_the_leds_show(links, globe, leds):
+    assert leds_of(links, globe) == leds
+
+
+def test_the_globe_shows_the_server_where_there_is_one():
+    light = ServerLight()
+    desk = PanelDesk(DEVICE, {}, server=light)
+    desk.broker(True)
+    assert desk.step(HELLO, 1.0)[1] == [(PANEL, (0, 0, LED_OFF))]
+    light.called(True)
+    assert desk.step(HELLO, 2.0)[1] == [(PANEL, (0, 0, LED_FAST))]
+    assert desk.step(HELLO, 3.5)[1] == [(PANEL, (0, 0, LED_ON))]
+    light.called(False)
+    assert desk.step(HELLO, 4.0)[1] == [(PANEL, (0, 0, LED_OFF))]
 
 
 def test_the_board_is_told_after_each_hello_at_changes_and_again():

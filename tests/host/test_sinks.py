@@ -103,3 +103,20 @@ def test_what_is_there_is_delivered_before_it_ends(other) -> None:
     assert sink.cursor == 1  # not before the time is over
     sink.stop()
     assert sink.cursor == 3
+
+
+def test_what_the_other_end_may_still_lose_is_delivered_again_behind_an_outage(other) -> None:
+    outbox = Outbox()
+    outbox.append(points(0, 3))
+    sink = BatchSink("other", other.deliver, Seat(outbox, 0, lambda _news: None), settle_s=0.5)
+    sink.start()
+    until(lambda: len(other.got) == 3)
+    other.refuse = Undelivered("gone")
+    outbox.append(points(3, 1))
+    sink.wake()
+    until(lambda: sink.down is not None)
+    assert sink.cursor == 0
+    other.refuse = None
+    until(lambda: sink.cursor == 4)
+    sink.stop()
+    assert [number for number, _ in other.got] == [1, 2, 3, 1, 2, 3, 4]

@@ -72,6 +72,9 @@ class Desk:
     def restore(self, states: Mapping[str, Any]) -> None:
         """Go on where state() was; ``states`` are those of all parts. Called before anything else."""
 
+    def saved(self) -> None:
+        """What state() told last is on the disk, with all readings that had been published by then."""
+
     def warnings(self) -> list[Fault]:
         """What went wrong since the last call, for the log. Asked for after each step; the log shows each event, apart for each
         ``reason`` in its fields, once a minute, so a desk may answer the same again and again. Totals belong into summary()."""

@@ -12,8 +12,9 @@ _FOLD: Final = 3  # stale after so many intervals
 _MOST_EXPECTED_S: Final = 86_400.0
 _DECAY: Final = 0.9
 _MOST_NAME: Final = 64
-_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0}
-_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0}
+_REMOTE: Final = "remote"  # uploaded by another bridge, so not through this one's board
+_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0, _REMOTE: 900.0}
+_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0, _REMOTE: 300.0}
 _BEHIND_P1_S: Final = 3600.0  # gas, water and heat come every five minutes to every hour
 _LEAST_BEHIND_P1_S: Final = 900.0
 
@@ -35,7 +36,7 @@ class ToldHealth:
 
     def __init__(self, told: Mapping[str, ToldSensor], *, apart: frozenset[str] = frozenset()) -> None:
         """``told``: by id, as it changes. ``apart``: classes that do not come through the board (a P1 cable of the host's own)."""
-        self._told, self._apart = told, apart
+        self._told, self._apart = told, apart | {_REMOTE}
         self._heard: dict[str, _Heard] = {}
 
     def heard(self, sensor_id: str, time_s: float | None, now_s: float) -> None:
@@ -110,13 +111,16 @@ def _silence(sensor_class: str, name: str) -> Condition:
     if sensor_class == "uart":
         says = f"the Modbus meter with address {name} does not answer: check its supply, address, and lines A and B"
         return Condition(what="modbus_silent", of="address", subject=name, says=says, grave=True, logged=True)
+    if sensor_class == _REMOTE:
+        says = f"device {name} uploads nothing: does it run, and reach this bridge?"
+        return Condition(what="device_silent", of="device", subject=name, says=says, logged=True)
     says = f"nothing new comes of meter {name}: check the P1 cable at both ends; of a gas or water meter, its own link"
     return Condition(what="meter_silent", of="meter", subject=name, says=says, grave=True)
 
 
 def _group(sensor: ToldSensor) -> _Group:
     more = dict(sensor.more)
-    name = next((more[key] for key in ("meter", "kid", "address") if key in more), sensor.sensor_id)
+    name = next((more[key] for key in ("meter", "kid", "address", "device") if key in more), sensor.sensor_id)
     return sensor.sensor_class, str(name)[:_MOST_NAME]
 
 
