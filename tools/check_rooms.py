@@ -26,7 +26,16 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_values", "config_pulses", "config_p1", "config_serial", "p1_keys"}
+    | {
+        "config_sensors",
+        "config_values",
+        "config_pulses",
+        "config_p1",
+        "config_serial",
+        "config_mqtt",
+        "p1_keys",
+        "mqtt_tls",
+    }
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks"},
     {"adapters", "web"},

@@ -26,12 +26,13 @@ def run(arguments: Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from fluksometer.config import read_config, read_login, read_p1_keys
+    from fluksometer.config import read_config, read_login, read_p1_keys, read_tls
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.linearity_tables import tables_by_chip
 
     config = read_config(arguments.config)
     read_login(config, arguments.config)
+    read_tls(config, arguments.config)
     read_p1_keys(config, arguments.config)
     tables_by_chip(config.board.linearity, arguments.config)
     sensors = config.sensors(lambda *_: "0" * 32)

@@ -8,16 +8,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_mqtt import MqttTable, mqtt_faults, read_mqtt_login, read_mqtt_tls
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
 from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
-from fluksometer.config_values import matching, one_of, that, within
-from fluksometer.domain.hosts import is_host, is_ipv4
+from fluksometer.config_values import beside, matching, one_of, that, within
 from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
-from fluksometer.faults import FileFaults, Table, read_toml
+from fluksometer.faults import Table, read_toml
+from fluksometer.mqtt_tls import Tls
 from fluksometer.p1_keys import P1Keys, read_keys
 from fluksometer.shared.kube import PAIR_GROUP, collect_group
 from fluksometer.shared.records import (
@@ -30,15 +31,10 @@ from fluksometer.shared.records import (
 )
 from fluksometer.shared.rf12 import GROUPS
 
-_PASSWORD_MOST = 1024  # characters
-
-_Port = Annotated[int, AfterValidator(within(1, 65535))]
 _Name = Annotated[
     str,
     AfterValidator(that(lambda name: len(name) in range(1, 65) and name.isprintable(), "1 to 64 printable characters")),
 ]
-_Host = Annotated[str, AfterValidator(that(is_host, "'embedded', or a host name or address without mqtt:// and port"))]
-_Listen = Annotated[str, AfterValidator(that(is_ipv4, "an IPv4 address, as '127.0.0.1', or '0.0.0.0' for all"))]
 _Text = Annotated[str, AfterValidator(matching(re.compile(r"[^\0]{1,1024}"), "1 to 1024 characters"))]
 
 
@@ -70,33 +66,6 @@ class BoardTable(Table):
     model: Annotated[str, AfterValidator(one_of(*MODELS))] = DEFAULT_MODEL
     linearity: _Text = "chip"  # "chip": the chip's default table; "none"; or the file of a table
     mains_hz: Annotated[int, AfterValidator(one_of(50, 60))] = 50
-
-
-class MqttTable(Table):
-    """``[mqtt]``: where readings are published."""
-
-    broker: _Host = "embedded"
-    port: _Port = 1883
-    listen: _Listen | None = None  # embedded only; None: the loopback
-    username: _Text | None = None
-    password_file: _Text | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the bridge starts a broker of its own."""
-        return self.broker == "embedded"
-
-    @property
-    def listen_host(self) -> str:
-        """Address the embedded broker is bound to."""
-        return self.listen or "127.0.0.1"
-
-    @property
-    def client_host(self) -> str:
-        """Host the bridge connects to."""
-        if not self.embedded:
-            return self.broker
-        return "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
 
 
 class RadioTable(Table):
@@ -151,7 +120,7 @@ class Config(Table):
         faults = all_faults(sensors)
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
-        faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        faults += _rate_faults(values.get("board"), sensors) + mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
         faults += _model_faults(values, sensors)
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
@@ -204,39 +173,24 @@ def read_config(path: Path) -> Config:
 def state_dir(config: Config, source: Path) -> Path:
     """Where ids are kept: ``device.state`` (relative to the file's directory), or the user's state directory."""
     if config.device.state:
-        return _beside(source, "device.state", config.device.state)
+        return beside(source, "device.state", config.device.state)
     home = os.environ.get("XDG_STATE_HOME")
-    return Path(home) / "fluksometer" if home else _beside(source, "device.state", "~/.local/state/fluksometer")
-
-
-def _beside(source: Path, key: str, path: str) -> Path:
-    # Relative paths begin where the configuration is.
-    try:
-        return source.absolute().parent / Path(path).expanduser()
-    except RuntimeError as error:
-        raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
+    return Path(home) / "fluksometer" if home else beside(source, "device.state", "~/.local/state/fluksometer")
 
 
 def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
     """Where kubes' firmware lies: ``radio.images`` (relative to the file's directory), or beside what is kept."""
-    return _beside(source, "radio.images", config.images) if config.images else state / "kubes"
+    return beside(source, "radio.images", config.images) if config.images else state / "kubes"
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
-    """User name and password for the broker; the password file's path is relative to the configuration's directory."""
-    if config.mqtt.username is None:
-        return None
-    if config.mqtt.password_file is None:
-        return config.mqtt.username, None
-    path = _beside(source, "mqtt.password_file", config.mqtt.password_file)
-    try:
-        password = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} can't be read: {reason}"]) from error
-    if not password or "\n" in password or len(password) > _PASSWORD_MOST:
-        raise FileFaults(str(source), [f"mqtt.password_file: {path} must hold one line, the password"])
-    return config.mqtt.username, password
+    """User name and password for the broker, as read_mqtt_login."""
+    return read_mqtt_login(config.mqtt, source)
+
+
+def read_tls(config: Config, source: Path) -> Tls | None:
+    """TLS towards the broker, None where it is not wanted; paths as for the password file."""
+    return read_mqtt_tls(config.mqtt, source)
 
 
 def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
@@ -246,8 +200,8 @@ def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
         return None
     second = p1.authentication_key_file
     return read_keys(
-        _beside(source, "p1.key_file", p1.key_file),
-        _beside(source, "p1.authentication_key_file", second) if second else None,
+        beside(source, "p1.key_file", p1.key_file),
+        beside(source, "p1.authentication_key_file", second) if second else None,
     )
 
 
@@ -276,20 +230,6 @@ def _model_faults(values: dict[str, Any], sensors: list[dict[str, Any]]) -> list
     on_host = isinstance(p1, dict) and p1.get("port", "board") != "board"
     tables = [name for name in ("p1", "radio", "rs485") if name in values and not (name == "p1" and on_host)]
     return model_faults(model, used, tables)
-
-
-def _mqtt_faults(mqtt: object) -> list[str]:
-    if not isinstance(mqtt, dict):
-        return []
-    faults = []
-    if mqtt.get("broker", "embedded") == "embedded":
-        names = [key for key in ("username", "password_file") if key in mqtt]
-        faults += [f"mqtt.{key}: only for another broker; the embedded one asks for no login" for key in names]
-    elif "listen" in mqtt:
-        faults.append('mqtt.listen: only with broker = "embedded"')
-    if "password_file" in mqtt and "username" not in mqtt:
-        faults.append("mqtt.password_file: needs mqtt.username")
-    return faults
 
 
 def _panel_faults(panel: object, sensors: list[dict[str, Any]]) -> list[str]:

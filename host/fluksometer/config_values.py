@@ -3,7 +3,10 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+
+from fluksometer.faults import FileFaults
 
 
 def within(low: float, high: float) -> Callable[[Any], Any]:
@@ -44,3 +47,11 @@ def thousandths(low: str, high: str) -> Callable[[object], int]:
         return int(milli)
 
     return check
+
+
+def beside(source: Path, key: str, path: str) -> Path:
+    """A path of the configuration ``source``: relative ones begin in its directory. FileFaults names the key."""
+    try:
+        return source.absolute().parent / Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error

@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.config import read_config, read_login, read_tls, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
     from fluksometer.keeper import LEDGER_FILE, open_ledger
@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.service import Bridge
 
     config = read_config(arguments.config)
-    login = read_login(config, arguments.config)
+    login, tls = read_login(config, arguments.config), read_tls(config, arguments.config)
     tables = tables_by_chip(config.board.linearity, arguments.config)
     state = state_dir(config, arguments.config)
     identity = Identity(state)
@@ -56,6 +56,7 @@ def run(arguments: Namespace) -> int:
             ledger=ledger,
             desks=desks,
             login=login,
+            tls=tls,
         )
         await bridge.run()
 

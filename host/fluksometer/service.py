@@ -25,6 +25,7 @@ from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk, Said
 from fluksometer.domain.link_events import BoardSaidHello, Event, HealthReported, RawCame
 from fluksometer.domain.points import Point
+from fluksometer.domain.presence import presence
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
@@ -34,6 +35,7 @@ from fluksometer.health_desk import HealthDesk, Surroundings
 from fluksometer.intake import Intake, Latency
 from fluksometer.keeper import Keeper
 from fluksometer.link_session import LinkSession
+from fluksometer.mqtt_tls import Tls
 from fluksometer.shared.records import CAPTURE
 from fluksometer.sinks import Seat, Sink, SinkChanged
 from fluksometer.storage.ledger import Ledger
@@ -65,6 +67,7 @@ class Bridge:
         desks: Sequence[Desk] = (),
         sinks: Mapping[str, Callable[[Seat], Sink]] | None = None,
         login: tuple[str, str | None] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """``desks``: one for each further terminal or sort of client; they put what they are told into ``told``. ``sinks``: by
         name in the ledger, what makes each one beside MQTT. What ``ledger`` has of an earlier run goes on."""
@@ -90,9 +93,10 @@ class Bridge:
             ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sinks, stored=stored
         )
         mqtt = config.mqtt
-        self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
+        own = EmbeddedBroker(mqtt.listen_host, mqtt.port, mqtt.websocket_port) if mqtt.embedded else None
+        self._broker = own
         self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
-        self._sink = self._new_sink(config, ledger, login)
+        self._sink = self._new_sink(config, ledger, login, tls)
         self._sinks: list[Sink] = [self._sink]
         for name, make in (sinks or {}).items():
             cursor = ledger.cursors.get(name, ledger.last_id)
@@ -108,7 +112,9 @@ class Bridge:
     def _cursors(self) -> dict[str, int]:
         return {sink.name: sink.cursor for sink in self._sinks}
 
-    def _new_sink(self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None) -> MqttSink:
+    def _new_sink(
+        self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None, tls: Tls | None
+    ) -> MqttSink:
         return MqttSink(
             host=config.mqtt.client_host,
             port=config.mqtt.port,
@@ -117,6 +123,8 @@ class Bridge:
             outbox=self._keeper.outbox,
             cursor=ledger.cursors.get(MqttSink.name, ledger.last_id),
             login=login,
+            tls=tls,
+            presence=presence(self._device_id),
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
             own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
         )
