@@ -33,6 +33,7 @@ HOST_LAYERS = [
         "config_p1",
         "config_serial",
         "config_mqtt",
+        "config_home",
         "p1_keys",
         "mqtt_tls",
     }
@@ -43,6 +44,7 @@ HOST_LAYERS = [
         "calibrator",
         "capture_desk",
         "health_desk",
+        "home_assistant_desk",
         "linearity_tables",
         "live_recording",
         "p1_desk",

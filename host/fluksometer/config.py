@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_home import HomeAssistantTable, MdnsTable
 from fluksometer.config_mqtt import MqttTable, mqtt_faults, read_mqtt_login, read_mqtt_tls
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
@@ -112,6 +113,8 @@ class Config(Table):
     panel: PanelTable = PanelTable()
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
+    homeassistant: HomeAssistantTable = HomeAssistantTable()
+    mdns: MdnsTable = MdnsTable()
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:

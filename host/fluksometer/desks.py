@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fluksometer import __version__
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.identity import Identity
 from fluksometer.adapters.kube_file import ImageFolder, KubeFile
@@ -12,8 +13,10 @@ from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import Rs485Table
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
+from fluksometer.domain.home_assistant import Place
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
+from fluksometer.home_assistant_desk import HomeAssistantDesk
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
@@ -30,6 +33,7 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    desks.append(_home_assistant_desk(config, identity))
     return desks
 
 
@@ -75,3 +79,17 @@ def _serial_desk(config: Config, line: Rs485Table, identity: Identity, told: Tol
     meters = [table.meter for table in config.modbus]
     turns = LineTurns(line.char_s, line.answer_s)
     return SerialDesk(meters, turns, tcp_port=line.tcp_port, told=told, ids=identity.id_of)
+
+
+def _home_assistant_desk(config: Config, identity: Identity) -> HomeAssistantDesk:
+    home = config.homeassistant
+    polls = {table.address: table.poll_s for table in config.modbus}
+    p1 = config.p1 is not None and config.p1.enable
+    return HomeAssistantDesk(
+        Place(device_id=identity.device_id, modern=home.form == "device", poll_s=polls),
+        version=__version__,
+        enable=home.enable,
+        prefix=home.prefix,
+        form=home.form,
+        awaited=frozenset({"cosem"} if p1 else ()),
+    )

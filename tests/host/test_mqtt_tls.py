@@ -1,7 +1,6 @@
 """TLS towards a real broker: what is trusted, what is refused, and the words that say how to mend it."""
 
 import contextlib
-import os
 import subprocess
 
 import pytest
@@ -47,7 +46,12 @@ def news(port, files, *, host="localhost", outbox=None):
     """What a sink tells first, its messages all delivered."""
     told = []
     sink = MqttSink(
-        host=host, port=port, client_id="test", tell=told.append, outbox=outbox or Outbox(), tls=Tls(files, "meter.toml")
+        host=host,
+        port=port,
+        client_id="test",
+        tell=told.append,
+        outbox=outbox or Outbox(),
+        tls=Tls(files, "meter.toml"),
     )
     sink.publish(Message("/t", "x"))
     sink.start()
@@ -171,7 +175,7 @@ def test_a_file_that_goes_while_the_bridge_runs_is_named_and_tried_again(tmp_pat
     copy = tmp_path / "ca.crt"
     copy.write_bytes(home.files.cert.read_bytes())
     tls = Tls(TlsFiles(ca=copy), "meter.toml")
-    os.unlink(copy)
+    copy.unlink()
     told = []
     with broker(tmp_path, home.issue("localhost"), home.files) as port:
         sink = MqttSink(host="localhost", port=port, client_id="test", tell=told.append, outbox=Outbox(), tls=tls)

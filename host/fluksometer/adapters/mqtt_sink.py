@@ -1,7 +1,7 @@
-"""Publishes to an MQTT broker: readings behind a cursor at QoS 1, all else at QoS 0; connects again for ever.
+"""Publishes to an MQTT broker: readings behind a cursor, and what the broker keeps, at QoS 1, all else at QoS 0.
 
-One thread owns the connection, so paho needs no locks against another. Each connection has a client of its own with a clean
-session: nothing is sent again but what this module reads again behind its cursor.
+It connects again for ever. One thread owns the connection, so paho needs no locks against another. Each connection has a client
+of its own with a clean session: nothing is sent again but what this module reads again behind its cursor.
 """
 
 import contextlib
@@ -247,7 +247,8 @@ class MqttSink:
 
     def _send(self, client: Client) -> None:
         while self._waiting:
-            self._publish(client, self._waiting.popleft(), qos=0)
+            one = self._waiting.popleft()
+            self._publish(client, one, qos=int(isinstance(one, Message) and one.retain))
         for _ in range(min(_BURST, IN_FLIGHT - len(self._in_flight))):
             if not self._ahead and self._behind:
                 self._read_ahead()
