@@ -34,6 +34,7 @@ HOST_LAYERS = [
         "config_serial",
         "config_mqtt",
         "config_home",
+        "config_foreign",
         "p1_keys",
         "mqtt_tls",
     }
@@ -43,6 +44,7 @@ HOST_LAYERS = [
     {
         "calibrator",
         "capture_desk",
+        "foreign_desk",
         "health_desk",
         "home_assistant_desk",
         "linearity_tables",

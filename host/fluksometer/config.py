@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_foreign import ForeignTable, foreign_faults
 from fluksometer.config_home import HomeAssistantTable, MdnsTable
 from fluksometer.config_mqtt import MqttTable, mqtt_faults, read_mqtt_login, read_mqtt_tls
 from fluksometer.config_p1 import P1Table, p1_faults
@@ -113,6 +114,7 @@ class Config(Table):
     panel: PanelTable = PanelTable()
     rs485: Rs485Table | None = None
     modbus: list[ModbusTable] = Field(default_factory=list)
+    foreign: list[ForeignTable] = Field(default_factory=list)
     homeassistant: HomeAssistantTable = HomeAssistantTable()
     mdns: MdnsTable = MdnsTable()
 
@@ -125,7 +127,7 @@ class Config(Table):
             faults.append("sensor: at least one is needed")
         faults += _rate_faults(values.get("board"), sensors) + mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors)
-        faults += _model_faults(values, sensors)
+        faults += _model_faults(values, sensors) + foreign_faults(tables(values.get("foreign")), sensors)
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
 
     def sensors(self, ids: Callable[[int, SensorClass, str], str]) -> list[Sensor]:

@@ -16,6 +16,7 @@ from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.home_assistant import Place
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
+from fluksometer.foreign_desk import ForeignDesk
 from fluksometer.home_assistant_desk import HomeAssistantDesk
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
@@ -33,6 +34,8 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    if config.foreign:
+        desks.append(ForeignDesk(config.foreign, told, host_time))
     desks.append(_home_assistant_desk(config, identity))
     return desks
 

@@ -1,6 +1,7 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Container
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -41,6 +42,7 @@ def run(arguments: Namespace) -> int:
     logs.configure(verbose=arguments.verbose)
     sensors = config.sensors(identity.sensor_id)
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
+    _check_foreign([one.id for one in config.foreign], identity.made_ids, arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
     desks = desks_of(config, identity, told, arguments.config)
@@ -73,6 +75,15 @@ def _check_ids(ids: list[str], source: Path) -> None:
         for index, one in enumerate(ids)
         if ids.index(one) < index
     ]
+    if faults:
+        raise FileFaults(str(source), faults)
+
+
+def _check_foreign(ids: list[str], made: Container[str], source: Path) -> None:
+    # What others publish must not count as a sensor of ours.
+    from fluksometer.faults import FileFaults
+
+    faults = [f"foreign[{n}].id: {one} is that of a sensor of our own" for n, one in enumerate(ids) if one in made]
     if faults:
         raise FileFaults(str(source), faults)
 

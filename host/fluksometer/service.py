@@ -76,7 +76,7 @@ class Bridge:
         self._sensors = sensors
         self._calibrator = calibrator
         self._told = told
-        apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
+        apart = frozenset({"cosem", "foreign"} if config.p1 and not config.p1.on_board else {"foreign"})
         self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
         self._desks = (*desks, self._health)
         wait = config.device.clock == "wait"
@@ -127,6 +127,7 @@ class Bridge:
             presence=presence(self._device_id),
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
             own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
+            foreign=frozenset(one.id for one in config.foreign),
         )
 
     async def run(self) -> None:

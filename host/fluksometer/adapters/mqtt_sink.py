@@ -307,7 +307,7 @@ class MqttSink:
             self._publish(client, self._presence.online, qos=1)
         for topics in self._listen:
             client.subscribe(topics)
-        self._learning = [f"/sensor/{one}/+" for one in self._own()] if self._first else []
+        self._learning = self._own_topics() if self._first else []
         self._first, self._learned_at_s = False, time.monotonic() + _LEARN_S
         if self._learning:
             client.subscribe([(topics, 0) for topics in self._learning])
@@ -321,6 +321,9 @@ class MqttSink:
         self._down_reason, self._retry_s = "", _RETRY_LEAST_S
         self.down = None
         self._tell(BrokerUp())
+
+    def _own_topics(self) -> list[str]:
+        return [f"/sensor/{one}/+" for one in self._own() if one not in self._foreign]
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None
@@ -352,7 +355,8 @@ class MqttSink:
 
     def _on_message(self, _client: Client, _data: object, got: MQTTMessage) -> None:
         with contextlib.suppress(UnicodeDecodeError):  # some brokers let any bytes through; none is a topic of ours
-            if not self._learning or not got.topic.startswith("/sensor/"):
+            room, sensor_id = f"{got.topic}///".split("/")[1:3]
+            if not self._learning or room != "sensor" or sensor_id in self._foreign:
                 self._tell(Received(got.topic, bytes(got.payload)))
             elif got.retain:
                 with contextlib.suppress(

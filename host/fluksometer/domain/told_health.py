@@ -12,8 +12,8 @@ _FOLD: Final = 3  # stale after so many intervals
 _MOST_EXPECTED_S: Final = 86_400.0
 _DECAY: Final = 0.9
 _MOST_NAME: Final = 64
-_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0}
-_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0}
+_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0, "foreign": 900.0}
+_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0, "foreign": 3600.0}
 _BEHIND_P1_S: Final = 3600.0  # gas, water and heat come every five minutes to every hour
 _LEAST_BEHIND_P1_S: Final = 900.0
 
@@ -110,6 +110,9 @@ def _silence(sensor_class: str, name: str) -> Condition:
     if sensor_class == "uart":
         says = f"the Modbus meter with address {name} does not answer: check its supply, address, and lines A and B"
         return Condition(what="modbus_silent", of="address", subject=name, says=says, grave=True, logged=True)
+    if sensor_class == "foreign":
+        says = f"nobody publishes foreign sensor {name} any more: look at its publisher"
+        return Condition(what="foreign_silent", of="sensor", subject=name, says=says)
     says = f"nothing new comes of meter {name}: check the P1 cable at both ends; of a gas or water meter, its own link"
     return Condition(what="meter_silent", of="meter", subject=name, says=says, grave=True)
 

@@ -94,6 +94,8 @@ def _section(sensor: Sensor, series: int) -> dict[str, object]:
         "data_type": "counter",
         "rid": series,
     }
+    if sensor.role:
+        section["role"] = sensor.role
     if sensor.sensor_class is SensorClass.VOLTAGE:
         return section | {"data_type": "gauge", "adapter": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
