@@ -132,7 +132,8 @@ def _device(place: Place, section: Section) -> tuple[str, dict[str, Any], str]:
     function, kind = str(section.get("function", "")), str(section.get("type", ""))
     match section.get("class"):
         case "cosem":
-            name = "Smart meter" if kind == "electricity" else _BEHIND.get(kind, f"{kind.capitalize()} meter")
+            itself = kind == "electricity" and not function.startswith("P1 electricity")  # not one behind it
+            name = "Smart meter" if itself else _BEHIND.get(kind, f"{kind.capitalize()} meter")
             return _part(place, f"meter {section.get('meter', '')}", name, function.removeprefix("P1 "), "meter")
         case "kube":
             name = function.removesuffix(kind).strip() or f"kube {section.get('kid')}"
