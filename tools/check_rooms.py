@@ -49,6 +49,7 @@ HOST_LAYERS = [
         "home_assistant_desk",
         "linearity_tables",
         "live_recording",
+        "mdns_desk",
         "p1_desk",
         "panel_desk",
         "radio_desk",

@@ -11,6 +11,7 @@ from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decryp
 from fluksometer.config import Config, images_dir, read_p1_keys, state_dir
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import Rs485Table
+from fluksometer.domain.announcement import Listener, Listeners
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.home_assistant import Place
@@ -18,6 +19,7 @@ from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.foreign_desk import ForeignDesk
 from fluksometer.home_assistant_desk import HomeAssistantDesk
+from fluksometer.mdns_desk import MdnsDesk
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
@@ -37,6 +39,8 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
     if config.foreign:
         desks.append(ForeignDesk(config.foreign, told, host_time))
     desks.append(_home_assistant_desk(config, identity))
+    if config.mdns.enable:
+        desks.append(MdnsDesk(identity.device_id, _listeners(config)))
     return desks
 
 
@@ -95,4 +99,14 @@ def _home_assistant_desk(config: Config, identity: Identity) -> HomeAssistantDes
         prefix=home.prefix,
         form=home.form,
         awaited=frozenset({"cosem"} if p1 else ()),
+    )
+
+
+def _listeners(config: Config) -> Listeners:
+    mqtt = config.mqtt
+    if not mqtt.embedded:
+        return Listeners()
+    socket = mqtt.websocket_port
+    return Listeners(
+        mqtt=Listener(mqtt.listen_host, mqtt.port), websockets=Listener(mqtt.listen_host, socket) if socket else None
     )
