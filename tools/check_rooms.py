@@ -44,6 +44,7 @@ HOST_LAYERS = [
     {
         "calibrator",
         "capture_desk",
+        "config_desk",
         "foreign_desk",
         "health_desk",
         "home_assistant_desk",

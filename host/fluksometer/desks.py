@@ -9,12 +9,15 @@ from fluksometer.adapters.kube_file import ImageFolder, KubeFile
 from fluksometer.adapters.p1_cable import P1Cable
 from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
 from fluksometer.config import Config, images_dir, read_p1_keys, state_dir
+from fluksometer.config_desk import ConfigDesk
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import Rs485Table
 from fluksometer.domain.announcement import Listener, Listeners
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.home_assistant import Place
+from fluksometer.domain.kube_topics import kube_config
+from fluksometer.domain.kubes import KubeBook
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.foreign_desk import ForeignDesk
@@ -24,6 +27,7 @@ from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
+from fluksometer.shared.kube import collect_group
 
 
 def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
@@ -36,6 +40,7 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
         desks.append(_radio_desk(config, identity, told, source))
     if config.rs485:
         desks.append(_serial_desk(config, config.rs485, identity, told))
+    desks.append(_config_desk(config, identity))
     if config.foreign:
         desks.append(ForeignDesk(config.foreign, told, host_time))
     desks.append(_home_assistant_desk(config, identity))
@@ -110,3 +115,9 @@ def _listeners(config: Config) -> Listeners:
     return Listeners(
         mqtt=Listener(mqtt.listen_host, mqtt.port), websockets=Listener(mqtt.listen_host, socket) if socket else None
     )
+
+
+def _config_desk(config: Config, identity: Identity) -> ConfigDesk:
+    device_id = identity.device_id
+    no_kubes = None if config.radio else kube_config(device_id, collect_group(device_id), KubeBook())
+    return ConfigDesk(device_id, no_kubes)

@@ -52,7 +52,7 @@ class HomeAssistantDesk(Desk):
         """``awaited``: classes of sensors that show up only when they are heard. ``delay``: a number between two."""
         self.topics = tuple(dict.fromkeys((_BIRTH, f"{prefix}/status"))) if enable else ()
         self._place, self._version, self._enable, self._delay = place, version, enable, delay
-        self._prefix, self._form, self._awaited_classes = prefix, form, awaited
+        self._prefix, self._form, self._awaited_classes = prefix, form, awaited if enable else frozenset()
         self._sections: Mapping[str, Section] | None = None
         self._flows: dict[str, str] = {}  # unit of the gauge, by id of told totals
         self._totals: frozenset[str] = frozenset()  # ids of told totals
