@@ -5,10 +5,11 @@ import time
 
 import jinja2
 import pytest
-from host.mqtt_peers import Subscriber
 from host.rig import wait_until
 from host.test_service import greeted
 from paho.mqtt import publish
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 
 
 class Reader:
@@ -16,61 +17,36 @@ class Reader:
 
     def __init__(self, port):
         self.values = {}
-        self._port, self._subscribed = port, {}
-        self._discovery = Subscriber(port, "homeassistant/device/+/config")
-
-    def look(self):
-        """Values of all entities by name."""
-        for messages in list(self._discovery.heard.values()):
-            for one in messages[-1]["cmps"].values():
-                if one["state_topic"] not in self._subscribed:
-                    self._subscribed[one["state_topic"]] = one, States(self._port, one["state_topic"])
-        for one, states in self._subscribed.values():
-            for payload in states.payloads[-1:]:
-                template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(one["value_template"])
-                self.values[one["name"]] = template.render(value_json=json.loads(payload))
-        return self.values
+        self._entities = {}  # by state topic
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_more: client.subscribe("homeassistant/device/+/config", 1)
+        self._client.on_message = self._take
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
 
     def close(self):
-        self._discovery.close()
-        for _one, states in self._subscribed.values():
-            states.close()
+        self._client.disconnect()
+        self._client.loop_stop()
 
-
-class States(Subscriber):
-    """All payloads of one topic."""
-
-    def __init__(self, port, topic):
-        self.payloads = []
-        super().__init__(port, topic)
-
-    def _take(self, _client, _data, message):
-        self.payloads.append(message.payload)
+    def _take(self, client, _data, message):
+        told = json.loads(message.payload)
+        if message.topic in self._entities:
+            one = self._entities[message.topic]
+            template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(one["value_template"])
+            self.values[one["name"]] = template.render(value_json=told)
+            return
+        for one in told["cmps"].values():
+            if one["state_topic"] not in self._entities:
+                client.subscribe(one["state_topic"], 1)
+            self._entities[one["state_topic"]] = one
 
 
 @pytest.fixture
-def reader(monkeypatch):
+def reader():
     made = []
-
-    def make(port):
-        made.append(Reader(port))
-        return made[-1]
-
-    numbers = iter(range(1000))
-    monkeypatch.setattr("host.mqtt_peers.Client", _named(numbers))
-    yield make
+    yield lambda port: made.append(Reader(port)) or made[-1]
     for one in made:
         one.close()
-
-
-def _named(numbers):
-    # Each subscriber with an id of its own.
-    from paho.mqtt.client import Client
-
-    def client(version, client_id, clean_session):
-        return Client(version, client_id=f"{client_id}-{next(numbers)}", clean_session=clean_session)
-
-    return client
 
 
 @pytest.mark.parametrize("kind", ["embedded", "mosquitto"])
@@ -90,7 +66,7 @@ def test_the_values_are_those_of_the_sensors(rig, kind, reader):
         "pulse 5 water": "0.03",
         "pulse 5 flow": "20.0",
     }
-    wait_until(lambda: expected.items() <= client.look().items(), lambda: client.values)
+    wait_until(lambda: expected.items() <= client.values.items(), lambda: client.values)
     listener = rig.listen("homeassistant/#")
     time.sleep(0.3)
     before = len(listener.lines())
