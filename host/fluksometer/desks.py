@@ -20,6 +20,7 @@ from fluksometer.domain.kube_topics import kube_config
 from fluksometer.domain.kubes import KubeBook
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
+from fluksometer.faults import FileFaults
 from fluksometer.foreign_desk import ForeignDesk
 from fluksometer.home_assistant_desk import HomeAssistantDesk
 from fluksometer.mdns_desk import MdnsDesk
@@ -42,7 +43,7 @@ def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -
         desks.append(_serial_desk(config, config.rs485, identity, told))
     desks.append(_config_desk(config, identity))
     if config.foreign:
-        desks.append(ForeignDesk(config.foreign, told, host_time))
+        desks.append(_foreign_desk(config, told, source))
     desks.append(_home_assistant_desk(config, identity))
     if config.mdns.enable:
         desks.append(MdnsDesk(identity.device_id, _listeners(config)))
@@ -121,3 +122,11 @@ def _config_desk(config: Config, identity: Identity) -> ConfigDesk:
     device_id = identity.device_id
     no_kubes = None if config.radio else kube_config(device_id, collect_group(device_id), KubeBook())
     return ConfigDesk(device_id, no_kubes)
+
+
+def _foreign_desk(config: Config, told: ToldBook, source: Path) -> ForeignDesk:
+    taken = [f"foreign[{n}].id: {one.id} is that of a kube or a meter" for n, one in enumerate(config.foreign)
+             if one.id in told.sensors]  # fmt: skip
+    if taken:
+        raise FileFaults(str(source), taken)
+    return ForeignDesk(config.foreign, told, host_time)

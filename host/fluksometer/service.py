@@ -20,6 +20,7 @@ from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, 
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
+from fluksometer.config_mqtt import MqttTable
 from fluksometer.domain.board_clock import HostTime
 from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk, Said
@@ -71,8 +72,7 @@ class Bridge:
     ) -> None:
         """``desks``: one for each further terminal or sort of client; they put what they are told into ``told``. ``sinks``: by
         name in the ledger, what makes each one beside MQTT. What ``ledger`` has of an earlier run goes on."""
-        self._name = config.device.name
-        self._device_id = device_id
+        self._name, self._device_id = config.device.name, device_id
         self._sensors = sensors
         self._calibrator = calibrator
         self._told = told
@@ -92,10 +92,8 @@ class Bridge:
         self._keeper = Keeper(
             ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sinks, stored=stored
         )
-        mqtt = config.mqtt
-        own = EmbeddedBroker(mqtt.listen_host, mqtt.port, mqtt.websocket_port) if mqtt.embedded else None
-        self._broker = own
-        self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
+        self._broker = _own_broker(config.mqtt)
+        self._broker_address = f"{config.mqtt.client_host}:{config.mqtt.port}"
         self._sink = self._new_sink(config, ledger, login, tls)
         self._sinks: list[Sink] = [self._sink]
         for name, make in (sinks or {}).items():
@@ -379,3 +377,7 @@ class Bridge:
             **self._event_log.pulse_counts,
             **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
+
+
+def _own_broker(mqtt: MqttTable) -> EmbeddedBroker | None:
+    return EmbeddedBroker(mqtt.listen_host, mqtt.port, mqtt.websocket_port) if mqtt.embedded else None

@@ -10,9 +10,11 @@ from paho.mqtt import publish
 from fluksometer.config import Config
 from fluksometer.config_foreign import ForeignTable
 from fluksometer.domain.board_clock import HostTime
+from fluksometer.domain.kubes import FORMAT
 from fluksometer.domain.told import ToldBook, ToldSensor
 from fluksometer.faults import FileFaults, check_values, parse_toml
 from fluksometer.foreign_desk import ForeignDesk
+from fluksometer.shared.kube import FLK01A, KUBES
 
 ID, OTHER = "f" * 32, "e" * 32
 NOW_S = 1_700_000_000
@@ -160,3 +162,16 @@ def test_an_id_of_our_own_is_refused_when_the_bridge_starts(rig):
     again = rig.bridge(f'[[foreign]]\nid = "{own}"\nfunction = "roof"\n')
     assert again.process.wait(15) == 2
     assert f"foreign[0].id: {own} is that of a sensor of our own" in again.log
+
+
+def test_the_id_of_a_kube_is_refused_when_the_bridge_starts(rig):
+    rig.use("embedded")
+    state = rig.folder / "state"
+    state.mkdir()
+    names = KUBES[FLK01A]
+    kube = {"hw_id": "a" * 32, "hw_type": FLK01A, "sensors": {name: f"{n:032x}" for n, name in enumerate(names)}}
+    kube["sensors"]["temperature"] = ID
+    (state / "kubes.json").write_text(json.dumps({"format": FORMAT, "kubes": {"5": kube}}))
+    bridge = rig.bridge(f'[radio]\n[[foreign]]\nid = "{ID}"\nfunction = "roof"\n')
+    assert bridge.process.wait(15) == 2, bridge.log
+    assert f"foreign[0].id: {ID} is that of a kube or a meter" in bridge.log
