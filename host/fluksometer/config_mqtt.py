@@ -66,6 +66,11 @@ class MqttTable(Table):
             return self.broker
         return "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
 
+    @property
+    def address(self) -> str:
+        """Where the bridge connects to, for people."""
+        return f"{self.client_host}:{self.port}"
+
 
 def mqtt_faults(mqtt: object) -> list[str]:
     """Faults between the keys of the table, which may be of any type."""

@@ -92,8 +92,7 @@ class Bridge:
         self._keeper = Keeper(
             ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sinks, stored=stored
         )
-        self._broker = _own_broker(config.mqtt)
-        self._broker_address = f"{config.mqtt.client_host}:{config.mqtt.port}"
+        self._broker, self._broker_address = _own_broker(config.mqtt), config.mqtt.address
         self._sink = self._new_sink(config, ledger, login, tls)
         self._sinks: list[Sink] = [self._sink]
         for name, make in (sinks or {}).items():
