@@ -96,8 +96,9 @@ class HomeAssistantDesk(Desk):
     def step(self, hello: Hello | None, now_s: float) -> tuple[list[Message], list[Ask]]:
         """As Desk."""
         said: list[Message] = []
-        if self._born:
-            self._born, self._announce_at_s = False, now_s + self._delay(*_BIRTH_S)
+        if self._born and self._announce_at_s is None:  # who says it all the time does not put it off
+            self._announce_at_s = now_s + self._delay(*_BIRTH_S)
+        self._born = False
         if self._announce_at_s is not None and now_s >= self._announce_at_s:
             self._announce_at_s = None
             self._sent.clear()

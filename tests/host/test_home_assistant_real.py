@@ -107,6 +107,23 @@ def test_it_takes_every_quantity_there_is(home, broker):
         home.wait_for(lambda known: not known, "none of them")
 
 
+def test_one_that_starts_later_finds_the_same(broker, home, tmp_path):
+    """The broker hands out what it kept in an order of its own: devices may come before the one that they hang on."""
+    house = everything()
+    topics = payloads(house, {}, "homeassistant", "device", "0.1.0")
+    publish.multiple([(topic, told, 1, True) for topic, told in reversed(topics.items())], port=broker.port)
+    later = HomeAssistant(broker.port, tmp_path / "later")
+    try:
+        for one in (home, later):
+            known = one.wait_for(lambda known: known if len(known) == len(house.entities) else None, "all of them")
+            hanging = {entity["device"]: entity["via"] for entity in known.values()}
+            assert not hanging.pop("home")
+            assert all(hanging.values()), hanging
+        assert later.ask("complaints") == []
+    finally:
+        later.close()
+
+
 def test_the_energy_dashboard_is_complete(home, rig, broker):
     rig.sensors = rig.sensors.replace('function = "clamp 1"', 'function = "roof"\nrole = "solar"')
     rig.board.plug()
