@@ -16,8 +16,7 @@ from fluksometer.domain.announcement import Listener, Listeners
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.home_assistant import Place
-from fluksometer.domain.kube_topics import kube_config
-from fluksometer.domain.kubes import KubeBook
+from fluksometer.domain.kube_topics import no_kubes
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.told import ToldBook
 from fluksometer.faults import FileFaults
@@ -28,7 +27,6 @@ from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
 from fluksometer.serial_desk import SerialDesk
-from fluksometer.shared.kube import collect_group
 
 
 def desks_of(config: Config, identity: Identity, told: ToldBook, source: Path) -> list[Desk]:
@@ -119,9 +117,7 @@ def _listeners(config: Config) -> Listeners:
 
 
 def _config_desk(config: Config, identity: Identity) -> ConfigDesk:
-    device_id = identity.device_id
-    no_kubes = None if config.radio else kube_config(device_id, collect_group(device_id), KubeBook())
-    return ConfigDesk(device_id, no_kubes)
+    return ConfigDesk(identity.device_id, None if config.radio else no_kubes(identity.device_id))
 
 
 def _foreign_desk(config: Config, told: ToldBook, source: Path) -> ForeignDesk:

@@ -1,8 +1,11 @@
 """The configuration as a client of later Fluksometers reads it: ports and kubes by name."""
 
 import json
+import subprocess
+import sys
 
 from host.making import make_pulse_sensor, make_sensor
+from host.rig import environment
 
 from fluksometer.config_desk import ConfigDesk
 from fluksometer.domain.flx_topics import flx_config
@@ -51,4 +54,13 @@ def test_a_client_finds_all_three_and_names_every_sensor(rig):
     enabled = [one for one in found["sensor"].values() if one.get("enable")]
     names = [found["flx"][str(one["port"][0])]["name"] for one in enabled]
     assert names == ["clamp 1", "clamp 2", "clamp 3", "pulse 4", "pulse 5"]
-    assert found["kube"]["main"]["pair_group"] == 212
+    assert found["kube"]["main"] == {"pair_group": 212, "collect_group": 0, "max_nodes": 0, "encryption": 0}
+
+
+def test_a_bridge_without_a_radio_is_not_asked_about_kubes(rig):
+    rig.use("embedded")
+    rig.bridge().wait_for_log("mqtt_up")
+    command = [sys.executable, "-m", "fluksometer", "kubes", "--port", str(rig.port)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=20)
+    assert "no bridge with a radio is on this broker: has its configuration a [radio]?" in done.stderr
+    assert done.returncode == 1

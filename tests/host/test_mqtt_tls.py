@@ -2,10 +2,11 @@
 
 import contextlib
 import subprocess
+import sys
 
 import pytest
 from host.certificates import Authority
-from host.rig import MOSQUITTO, Mosquitto, answers, free_port, wait_until
+from host.rig import MOSQUITTO, Mosquitto, answers, environment, free_port, wait_until
 
 from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink
 from fluksometer.domain.points import Point
@@ -185,3 +186,20 @@ def test_a_file_that_goes_while_the_bridge_runs_is_named_and_tried_again(tmp_pat
         wait_until(lambda: BrokerUp() in told, "the connection", 8)
         sink.stop()
     assert told[0] == BrokerDown(f"mqtt.ca_file: {copy} can't be read: No such file or directory")
+
+
+def test_top_takes_login_and_tls_of_a_configuration(tmp_path, home, stranger):
+    own = home.issue("meter", client=True)
+    config = tmp_path / "meter.toml"
+    with broker(tmp_path, home.issue("localhost"), home.files, "require_certificate true\n") as port:
+
+        def top(ca, more=""):
+            text = f'[mqtt]\nbroker = "localhost"\nport = {port}\ntls = true\nca_file = "{ca.cert}"\n{more}\n'
+            config.write_text(text + '[[sensor]]\nport = 1\nfunction = "a"\n')
+            command = [sys.executable, "-m", "fluksometer", "top", "-c", config, "--plain", "--seconds", "1.5"]
+            return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=20).stderr
+
+        certified = f'cert_file = "{own.cert}"\nkey_file = "{own.key}"'
+        assert "no sensor was heard: is a bridge connected to this broker?" in top(home.files, certified)
+        assert "it asks for a certificate of the bridge: set mqtt.cert_file" in top(home.files)
+        assert "name that authority's certificate in mqtt.ca_file" in top(stranger.files, certified)
