@@ -4,6 +4,7 @@ What was announced is remembered over restarts: a smart meter's sensors are ther
 not vanish meanwhile; and what was there before a change of the configuration can still be taken back.
 """
 
+import json
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,7 @@ class HomeAssistantDesk(Desk):
         self._last: tuple[str, Form] | None = None  # prefix and form of the announcement
         self._sent: dict[str, str] = {}  # by topic, in this run
         self._later: deque[tuple[float, list[Message]]] = deque()  # and when, monotonic
-        self._known: dict[str, Any] = {}  # for state()
+        self._known = ""  # for state(), as text: it is asked for each second, and is long
         self._seen: set[str] = set()  # entities that were there in this run
         self._whole_at_s: dict[str, float] = {}  # by class: from then on what was not heard is gone
         self._changed = self._born = False
@@ -109,6 +110,8 @@ class HomeAssistantDesk(Desk):
             self._changed = True
         while self._later and now_s >= self._later[0][0]:
             said += self._later.popleft()[1]
+            if not self._later:  # until then a restart of the bridge begins the change of form anew
+                self._remember((self._prefix, self._form))
         if self._changed and self._sections is not None and not self._later:
             self._changed = False
             said += self._announce(self._sections, now_s)
@@ -122,7 +125,8 @@ class HomeAssistantDesk(Desk):
         """As Desk."""
         if _STATE not in states:
             return
-        self._known = known = states[_STATE]
+        self._known = states[_STATE]
+        known = json.loads(self._known)
         self._house = House(dict(known["devices"]), {one["key"]: Entity(**one) for one in known["entities"]})
         self._gone = {one["key"]: Entity(**one) for one in known["gone"]}
         self._flows = dict(known["flows"])
@@ -140,28 +144,32 @@ class HomeAssistantDesk(Desk):
                 self._gone[key] = Entity(key, one.platform, one.device, one.source, {})
         self._gone = {key: one for key, one in self._gone.items() if key not in house.entities}
         self._gone = dict(list(self._gone.items())[-_GONE_MOST:])
-        self._house, self._last = house, (self._prefix, self._form)
-        self._remember()
+        self._house, now = house, (self._prefix, self._form)
         topics = payloads(house, self._gone, self._prefix, self._form, self._version)
         fresh = [Message(topic, told) for topic, told in topics.items() if self._sent.get(topic) != told]
         self._sent.update(topics)
-        if last is None or last == self._last:
+        if last is None or last == now:
+            self._remember(now)
             return fresh
         old = [Message(topic, "") for topic in _topics(before, *last) if topic not in topics]
         if last[0] != self._prefix or not house.entities:
+            self._remember(now)
             return old + fresh
         # Home Assistant keeps its entities (names, history) over a change of form when the old form is said to go first.
+        self._remember(last)
         self._later.extend([(now_s + _MIGRATION_S, fresh), (now_s + 2 * _MIGRATION_S, old)])
         return [Message(one.topic, _FLAG) for one in old]
 
-    def _remember(self) -> None:
-        self._known = {
+    def _remember(self, last: tuple[str, Form]) -> None:
+        self._last = last
+        known = {
             "devices": self._house.devices,
             "entities": [asdict(one) for one in self._house.entities.values()],
             "gone": [asdict(one) for one in self._gone.values()],
             "flows": dict(self._flows),
-            "last": [self._prefix, self._form],
+            "last": last,
         }
+        self._known = json.dumps(known, separators=(",", ":"))
 
     def _await(self, before: House, house: House, now_s: float) -> None:
         # Puts back what was announced, is not there yet, and may well come.

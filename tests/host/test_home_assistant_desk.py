@@ -156,6 +156,24 @@ def test_the_change_of_form_takes_three_steps():
         assert again.next_deadline_s() is None
 
 
+def test_a_change_of_form_that_was_cut_short_begins_anew():
+    desk = make(form="entity")
+    desk.configured(sections())
+    before = said(desk)
+    cut = restarted(desk, form="device")
+    cut.configured(sections())
+    said(cut, 0.0)
+    said(cut, 3.0)
+    again = restarted(cut, form="device")
+    again.configured(sections())
+    assert said(again, 0.0) == dict.fromkeys(before, FLAG)
+    assert OWN_TOPIC in said(again, 3.0)
+    assert said(again, 6.0) == dict.fromkeys(before, "")
+    last = restarted(again, form="device")
+    last.configured(sections())
+    assert set(said(last)) == {OWN_TOPIC}
+
+
 def test_another_prefix_empties_the_old_topics():
     desk = make()
     desk.configured(sections())
