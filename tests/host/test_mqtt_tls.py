@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from host.certificates import Authority
-from host.rig import MOSQUITTO, Mosquitto, answers, environment, free_port, wait_until
+from host.rig import MOSQUITTO, MOSQUITTO_SUB, Mosquitto, answers, environment, free_port, wait_until
 
 from fluksometer.adapters.mqtt_sink import BrokerDown, BrokerUp, MqttSink
 from fluksometer.domain.points import Point
@@ -203,3 +203,31 @@ def test_top_takes_login_and_tls_of_a_configuration(tmp_path, home, stranger):
         assert "no sensor was heard: is a bridge connected to this broker?" in top(home.files, certified)
         assert "it asks for a certificate of the bridge: set mqtt.cert_file" in top(home.files)
         assert "name that authority's certificate in mqtt.ca_file" in top(stranger.files, certified)
+
+
+def test_a_bridge_publishes_by_tls_and_leaves_its_will(rig, home, stranger):
+    """The whole of it: configuration, login by certificate, and a wrong authority that check and log name."""
+    own = home.issue("meter", client=True)
+    more = "require_certificate true\nuse_identity_as_username true\n"
+    text = '[device]\nstate = "state"\nclock = "trust"\n[board]\nport = "/nowhere"\n[mqtt]\nbroker = "localhost"\n'
+    text += 'port = {port}\ntls = true\nca_file = "{ca}"\ncert_file = "{own.cert}"\nkey_file = "{own.key}"\n'
+    text += '[[sensor]]\nport = 1\nfunction = "a"\n'
+    config = rig.folder / "meter.toml"
+    with broker(rig.folder, home.issue("localhost"), home.files, more) as port:
+        config.write_text(text.format(port=port, ca=home.files.cert, own=own))
+        bridge = rig.bridge_from(config)
+        bridge.wait_for_log("mqtt_up")
+        command = [MOSQUITTO_SUB, "-h", "localhost", "-p", str(port), "--cafile", str(home.files.cert)]
+        command += ["--cert", str(own.cert), "--key", str(own.key), "-t", "/device/+/bridge/state", "-C", "2"]
+        listening = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert listening.stdout.readline() == '{"state":"online"}\n'
+        bridge.process.kill()
+        assert listening.stdout.readline() == '{"state":"offline"}\n'
+        listening.wait(5)
+        config.write_text(text.format(port=port, ca=stranger.files.cert, own=own))
+        rig.bridge_from(config).wait_for_log("name that authority's certificate in mqtt.ca_file")
+    config.write_text(text.format(port=port, ca="nowhere.crt", own=own))
+    command = [sys.executable, "-m", "fluksometer", "check", "-c", config]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=20)
+    assert done.returncode == 2
+    assert f"mqtt.ca_file: {rig.folder / 'nowhere.crt'} can't be read: No such file or directory" in done.stderr
