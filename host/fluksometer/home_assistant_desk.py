@@ -4,6 +4,7 @@ What was announced is remembered over restarts: a smart meter's sensors are ther
 not vanish meanwhile; and what was there before a change of the configuration can still be taken back.
 """
 
+import contextlib
 import json
 import random
 from collections import deque
@@ -122,15 +123,14 @@ class HomeAssistantDesk(Desk):
         return {_STATE: self._known} if self._known else {}
 
     def restore(self, states: Mapping[str, Any]) -> None:
-        """As Desk."""
-        if _STATE not in states:
-            return
-        self._known = states[_STATE]
-        known = json.loads(self._known)
-        self._house = House(dict(known["devices"]), {one["key"]: Entity(**one) for one in known["entities"]})
-        self._gone = {one["key"]: Entity(**one) for one in known["gone"]}
-        self._flows = dict(known["flows"])
-        self._last = (known["last"][0], known["last"][1]) if known["last"] else None
+        """As Desk. What another version of the bridge has kept in another form is left alone: all is announced anew anyway."""
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            known = json.loads(states[_STATE])
+            house = House(known["devices"], {one["key"]: Entity(**one) for one in known["entities"]})
+            gone = {one["key"]: Entity(**one) for one in known["gone"]}
+            prefix, form = known["last"]
+            self._flows, self._house, self._gone, self._last = known["flows"], house, gone, (prefix, form)
+            self._known = states[_STATE]
 
     # --- the announcement ---
 

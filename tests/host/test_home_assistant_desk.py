@@ -206,3 +206,11 @@ def test_the_state_is_the_same_while_nothing_changes():
     desk.configured(sections(meter()))
     said(desk, 5.0)
     assert json.dumps(desk.state()) == before
+
+
+def test_a_state_of_another_form_is_left_alone():
+    for state in ({}, {"entities": []}, "[]", '{"devices":{},"entities":[{"key":"a"}],"gone":[],"last":["a","b"]}', 7):
+        desk = make()
+        desk.restore({"home assistant": state})
+        desk.configured(sections())
+        assert set(said(desk)) == {OWN_TOPIC}
