@@ -26,17 +26,36 @@ HOST_LAYERS = [
     {"shared"},
     {"command", "faults"},
     {"domain", "config", "ports", "errors", "metering", "recording", "topics", "_metering"}
-    | {"config_sensors", "config_tmpo", "config_values", "config_pulses", "config_p1", "config_serial", "config_web"}
-    | {"config_influx", "config_upload", "config_server", "p1_keys"}
+    | {
+        "config_foreign",
+        "config_home",
+        "config_influx",
+        "config_mqtt",
+        "config_p1",
+        "config_pulses",
+        "config_sensors",
+        "config_serial",
+        "config_server",
+        "config_tmpo",
+        "config_upload",
+        "config_values",
+        "config_web",
+        "mqtt_tls",
+        "p1_keys",
+    }
     | {"whole_file", "telegram", "_telegram"},
     {"link_session", "storage", "outbox", "sinks", "http_call"},
     {"adapters", "web"},
     {
         "calibrator",
         "capture_desk",
+        "config_desk",
+        "foreign_desk",
         "health_desk",
+        "home_assistant_desk",
         "linearity_tables",
         "live_recording",
+        "mdns_desk",
         "p1_desk",
         "panel_desk",
         "radio_desk",

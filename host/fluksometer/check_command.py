@@ -26,13 +26,14 @@ def run(arguments: Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from fluksometer.config import read_certificate, read_config, read_login, read_p1_keys
+    from fluksometer.config import read_certificate, read_config, read_login, read_p1_keys, read_tls
     from fluksometer.domain.sensors import SensorClass
     from fluksometer.linearity_tables import tables_by_chip
     from fluksometer.uplinks import check_files
 
     config = read_config(arguments.config)
     read_login(config, arguments.config)
+    read_tls(config, arguments.config)
     read_p1_keys(config, arguments.config)
     check_files(config, arguments.config)
     if config.web:

@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from fluksometer.config_foreign import ForeignTable, foreign_faults
+from fluksometer.config_home import HomeAssistantTable, MdnsTable
 from fluksometer.config_influx import InfluxTable, influx_faults
+from fluksometer.config_mqtt import MqttTable, mqtt_faults, read_mqtt_login, read_mqtt_tls
 from fluksometer.config_p1 import P1Table, p1_faults
 from fluksometer.config_pulses import DEFAULT_MODEL, MODELS, model_faults
 from fluksometer.config_sensors import SensorTable, all_faults, class_of, ports_of, tables
@@ -17,13 +20,13 @@ from fluksometer.config_serial import ModbusTable, Rs485Table, serial_faults
 from fluksometer.config_server import ServerTable, server_faults
 from fluksometer.config_tmpo import TmpoTable
 from fluksometer.config_upload import UploadTable, upload_faults
-from fluksometer.config_values import matching, one_of, that, within
+from fluksometer.config_values import beside, matching, one_of, that, within
 from fluksometer.config_web import WebTable, web_faults
-from fluksometer.domain.hosts import is_host, is_ipv4
 from fluksometer.domain.meters import pairs_mask
 from fluksometer.domain.readings import BoardSettings
 from fluksometer.domain.sensors import Sensor, SensorClass
 from fluksometer.faults import FileFaults, Table, read_toml
+from fluksometer.mqtt_tls import Tls
 from fluksometer.p1_keys import P1Keys, read_keys
 from fluksometer.shared.kube import PAIR_GROUP, collect_group
 from fluksometer.shared.records import (
@@ -36,15 +39,10 @@ from fluksometer.shared.records import (
 )
 from fluksometer.shared.rf12 import GROUPS
 
-_PASSWORD_MOST = 1024  # characters
-
-_Port = Annotated[int, AfterValidator(within(1, 65535))]
 _Name = Annotated[
     str,
     AfterValidator(that(lambda name: len(name) in range(1, 65) and name.isprintable(), "1 to 64 printable characters")),
 ]
-_Host = Annotated[str, AfterValidator(that(is_host, "'embedded', or a host name or address without mqtt:// and port"))]
-_Listen = Annotated[str, AfterValidator(that(is_ipv4, "an IPv4 address, as '127.0.0.1', or '0.0.0.0' for all"))]
 _Text = Annotated[str, AfterValidator(matching(re.compile(r"[^\0]{1,1024}"), "1 to 1024 characters"))]
 
 
@@ -76,33 +74,6 @@ class BoardTable(Table):
     model: Annotated[str, AfterValidator(one_of(*MODELS))] = DEFAULT_MODEL
     linearity: _Text = "chip"  # "chip": the chip's default table; "none"; or the file of a table
     mains_hz: Annotated[int, AfterValidator(one_of(50, 60))] = 50
-
-
-class MqttTable(Table):
-    """``[mqtt]``: where readings are published."""
-
-    broker: _Host = "embedded"
-    port: _Port = 1883
-    listen: _Listen | None = None  # embedded only; None: the loopback
-    username: _Text | None = None
-    password_file: _Text | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the bridge starts a broker of its own."""
-        return self.broker == "embedded"
-
-    @property
-    def listen_host(self) -> str:
-        """Address the embedded broker is bound to."""
-        return self.listen or "127.0.0.1"
-
-    @property
-    def client_host(self) -> str:
-        """Host the bridge connects to."""
-        if not self.embedded:
-            return self.broker
-        return "127.0.0.1" if self.listen_host == "0.0.0.0" else self.listen_host
 
 
 class RadioTable(Table):
@@ -154,6 +125,9 @@ class Config(Table):
     server: ServerTable | None = None
     web: WebTable | None = None
     tmpo: TmpoTable = TmpoTable()
+    foreign: list[ForeignTable] = Field(default_factory=list)
+    homeassistant: HomeAssistantTable = HomeAssistantTable()
+    mdns: MdnsTable = MdnsTable()
 
     @classmethod
     def cross_faults(cls, values: dict[str, Any]) -> list[str]:
@@ -162,9 +136,9 @@ class Config(Table):
         faults = all_faults(sensors)
         if values.get("sensor") == []:
             faults.append("sensor: at least one is needed")
-        faults += _rate_faults(values.get("board"), sensors) + _mqtt_faults(values.get("mqtt"))
+        faults += _rate_faults(values.get("board"), sensors) + mqtt_faults(values.get("mqtt"))
         faults += p1_faults(values.get("p1"), sensors) + web_faults(values.get("web"))
-        faults += _model_faults(values, sensors)
+        faults += _model_faults(values, sensors) + foreign_faults(tables(values.get("foreign")), sensors)
         faults += influx_faults(values.get("influx")) + upload_faults(values.get("upload"), values.get("mqtt"))
         faults += server_faults(values.get("server"))
         return faults + _panel_faults(values.get("panel"), sensors) + serial_faults(values)
@@ -222,14 +196,6 @@ def state_dir(config: Config, source: Path) -> Path:
     return Path(home) / "fluksometer" if home else beside(source, "device.state", "~/.local/state/fluksometer")
 
 
-def beside(source: Path, key: str, path: str) -> Path:
-    """A path from the file: a relative one begins where the configuration is. Raises FileFaults."""
-    try:
-        return source.absolute().parent / Path(path).expanduser()
-    except RuntimeError as error:
-        raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
-
-
 def history_dir(config: Config, source: Path) -> Path:
     """Where the history lies: ``tmpo.directory`` (relative to the file's directory), or beside what is kept."""
     given = config.tmpo.directory
@@ -242,25 +208,13 @@ def images_dir(config: RadioTable, state: Path, source: Path) -> Path:
 
 
 def read_login(config: Config, source: Path) -> tuple[str, str | None] | None:
-    """User name and password for the broker; the password file's path is relative to the configuration's directory."""
-    if config.mqtt.username is None:
-        return None
-    if config.mqtt.password_file is None:
-        return config.mqtt.username, None
-    return config.mqtt.username, read_secret(source, "mqtt.password_file", config.mqtt.password_file)
+    """User name and password for the broker, as read_mqtt_login."""
+    return read_mqtt_login(config.mqtt, source)
 
 
-def read_secret(source: Path, key: str, file: str) -> str:
-    """The one line of a file that holds a password or token. Raises FileFaults, which name ``key``."""
-    path = beside(source, key, file)
-    try:
-        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise FileFaults(str(source), [f"{key}: {path} can't be read: {reason}"]) from error
-    if not secret or "\n" in secret or len(secret) > _PASSWORD_MOST:
-        raise FileFaults(str(source), [f"{key}: {path} must hold one line, the password"])
-    return secret
+def read_tls(config: Config, source: Path) -> Tls | None:
+    """TLS towards the broker, None where it is not wanted; paths as for the password file."""
+    return read_mqtt_tls(config.mqtt, source)
 
 
 def read_p1_keys(config: Config, source: Path) -> P1Keys | None:
@@ -318,20 +272,6 @@ def _model_faults(values: dict[str, Any], sensors: list[dict[str, Any]]) -> list
     on_host = isinstance(p1, dict) and p1.get("port", "board") != "board"
     tables = [name for name in ("p1", "radio", "rs485") if name in values and not (name == "p1" and on_host)]
     return model_faults(model, used, tables)
-
-
-def _mqtt_faults(mqtt: object) -> list[str]:
-    if not isinstance(mqtt, dict):
-        return []
-    faults = []
-    if mqtt.get("broker", "embedded") == "embedded":
-        names = [key for key in ("username", "password_file") if key in mqtt]
-        faults += [f"mqtt.{key}: only for another broker; the embedded one asks for no login" for key in names]
-    elif "listen" in mqtt:
-        faults.append('mqtt.listen: only with broker = "embedded"')
-    if "password_file" in mqtt and "username" not in mqtt:
-        faults.append("mqtt.password_file: needs mqtt.username")
-    return faults
 
 
 def _panel_faults(panel: object, sensors: list[dict[str, Any]]) -> list[str]:

@@ -12,13 +12,14 @@ from fluksometer.config_pulses import DEFAULT_PRESET, PRESETS
 from fluksometer.config_values import matching, one_of, thousandths, within
 from fluksometer.domain.clamp_models import ClampModel, clamp_models, known_model
 from fluksometer.domain.phases import MANUAL_RULES, clamps_fault
-from fluksometer.domain.sensors import Direction, Medium, Phases, Rule, Sensor, SensorClass
+from fluksometer.domain.sensors import Direction, Medium, Phases, Role, Rule, Sensor, SensorClass
 from fluksometer.faults import Table, shown
 from fluksometer.shared.records import PULSE_PORTS
 
 CLAMP_PORTS: Final = range(1, 4)
-_FUNCTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
-_ID = re.compile(r"[0-9a-f]{32}")
+FUNCTION_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,15}", re.ASCII)
+FUNCTION_LIMIT: Final = "1 to 16 letters, digits, _, spaces or hyphens; no space or hyphen at the start"
+ID_PATTERN: Final = re.compile(r"[0-9a-f]{32}")
 _KEYS: Final = {
     SensorClass.ANALOG: ("clamp_a", "model", "voltage_v", "phases", "rule", "further_ports", "direction", "p1_phase"),
     SensorClass.VOLTAGE: ("adapter_v",),
@@ -45,9 +46,7 @@ class SensorTable(Table):
     port: Annotated[int, AfterValidator(within(1, 5))]
     function: Annotated[
         str,
-        AfterValidator(
-            matching(_FUNCTION, "1 to 16 letters, digits, _, spaces or hyphens; no space or hyphen at the start")
-        ),
+        AfterValidator(matching(FUNCTION_PATTERN, FUNCTION_LIMIT)),
     ]
     medium: Annotated[Medium, BeforeValidator(_medium)] = Field(Medium.ELECTRICITY, alias="type")
     explicit_class: Annotated[SensorClass, BeforeValidator(_sensor_class)] | None = Field(None, alias="class")
@@ -67,9 +66,10 @@ class SensorTable(Table):
     preset: Annotated[str, AfterValidator(one_of(*PRESETS))] = DEFAULT_PRESET
     min_width_ms: Annotated[float, AfterValidator(within(0.01, 1000))] | None = None
     min_gap_ms: Annotated[float, AfterValidator(within(0, 10_000))] | None = None
+    role: Role | None = None
     enable: bool = True
     tmpo: bool = True
-    id: Annotated[str, AfterValidator(matching(_ID, "32 lower-case hex digits"))] | None = None
+    id: Annotated[str, AfterValidator(matching(ID_PATTERN, "32 lower-case hex digits"))] | None = None
 
     @property
     def sensor_class(self) -> SensorClass:
@@ -123,6 +123,7 @@ class SensorTable(Table):
             adapter_v=Fraction(self.adapter_milli or 0, 1000),
             phase_deg=phase_deg or 0.0,
             constant_milli=self.constant_milli or 1000,
+            role=self.role or "",
         )
 
 
@@ -186,6 +187,8 @@ def _own_faults(path: str, sensor: dict[str, Any]) -> list[str]:
     medium = sensor.get("type")
     if kind is not SensorClass.PULSE and medium in (Medium.GAS, Medium.WATER):
         faults.append(f"{path}.type: {medium!r} is not allowed: 'electricity' for a sensor of class {kind}")
+    if "role" in sensor and (kind is SensorClass.VOLTAGE or medium in (Medium.GAS, Medium.WATER)):
+        faults.append(f"{path}.role: only for a clamp, or for pulses of electricity")
     return faults + (_phase_faults(path, sensor) if kind is SensorClass.ANALOG else [])
 
 

@@ -3,7 +3,12 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+from fluksometer.faults import FileFaults
+
+_SECRET_MOST: Final = 1024  # characters
 
 
 def within(low: float, high: float) -> Callable[[Any], Any]:
@@ -44,3 +49,24 @@ def thousandths(low: str, high: str) -> Callable[[object], int]:
         return int(milli)
 
     return check
+
+
+def beside(source: Path, key: str, path: str) -> Path:
+    """A path of the configuration ``source``: relative ones begin in its directory. FileFaults names the key."""
+    try:
+        return source.absolute().parent / Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileFaults(str(source), [f"{key}: {path}: there is no such home directory, name one"]) from error
+
+
+def read_secret(source: Path, key: str, file: str) -> str:
+    """The one line of a file that holds a password or token; paths as in ``beside``. FileFaults names the key."""
+    path = beside(source, key, file)
+    try:
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise FileFaults(str(source), [f"{key}: {path} can't be read: {reason}"]) from error
+    if not secret or "\n" in secret or len(secret) > _SECRET_MOST:
+        raise FileFaults(str(source), [f"{key}: {path} must hold one line, the password"])
+    return secret

@@ -4,22 +4,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fluksometer import __version__
 from fluksometer.adapters.clock import host_time
 from fluksometer.adapters.identity import Identity
 from fluksometer.adapters.kube_file import ImageFolder, KubeFile
 from fluksometer.adapters.p1_cable import P1Cable
 from fluksometer.adapters.p1_cipher import LUXEMBOURG_AUTHENTICATION_KEY, decrypter
 from fluksometer.config import Config, images_dir, read_certificate, read_p1_keys, state_dir
+from fluksometer.config_desk import ConfigDesk
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import Rs485Table
 from fluksometer.config_web import WebTable
+from fluksometer.domain.announcement import Listener, Listeners
 from fluksometer.domain.button import FACTORY_RESET, RESTORE_NETWORK, TOGGLE_NETWORK
 from fluksometer.domain.desk import Desk, Fault
 from fluksometer.domain.history import History
+from fluksometer.domain.home_assistant import Place
+from fluksometer.domain.kube_topics import no_kubes
 from fluksometer.domain.line_turns import LineTurns
 from fluksometer.domain.server_light import ServerLight
 from fluksometer.domain.told import ToldBook
+from fluksometer.faults import FileFaults
+from fluksometer.foreign_desk import ForeignDesk
 from fluksometer.history import HistoryLog
+from fluksometer.home_assistant_desk import HomeAssistantDesk
+from fluksometer.mdns_desk import MdnsDesk
 from fluksometer.p1_desk import P1Desk
 from fluksometer.panel_desk import PanelDesk
 from fluksometer.radio_desk import RadioDesk, RadioPlace
@@ -50,6 +59,12 @@ def desks_of(
         desks.append(_serial_desk(config, config.rs485, identity, told))
     if log:
         desks.append(TmpoDesk(identity.device_id, log))
+    desks.append(_config_desk(config, identity))
+    if config.foreign:
+        desks.append(_foreign_desk(config, told, source))
+    desks.append(_home_assistant_desk(config, identity))
+    if config.mdns.enable:
+        desks.append(MdnsDesk(identity.device_id, _listeners(config)))
     if config.web and config.web.enable:
         desks.append(_web_desk(config, config.web, identity, source, tuple(desks), log.history if log else None))
     return desks
@@ -129,3 +144,38 @@ def _web_desk(
     if certificate := read_certificate(web, source):
         places.append(Place(web.listen, web.tls_port, certificate))
     return WebDesk(identity.device_id, live, app, places)
+
+
+def _home_assistant_desk(config: Config, identity: Identity) -> HomeAssistantDesk:
+    home = config.homeassistant
+    polls = {table.address: table.poll_s for table in config.modbus}
+    p1 = config.p1 is not None and config.p1.enable
+    return HomeAssistantDesk(
+        Place(device_id=identity.device_id, modern=home.form == "device", poll_s=polls),
+        version=__version__,
+        enable=home.enable,
+        prefix=home.prefix,
+        form=home.form,
+        awaited=frozenset({"cosem"} if p1 else ()),
+    )
+
+
+def _listeners(config: Config) -> Listeners:
+    mqtt, web = config.mqtt, config.web
+    api = Listener(web.listen, web.port) if web and web.enable else None
+    if not mqtt.embedded:
+        return Listeners(api=api)
+    websockets = Listener(mqtt.listen_host, mqtt.websocket_port) if mqtt.websocket_port else None
+    return Listeners(api=api, mqtt=Listener(mqtt.listen_host, mqtt.port), websockets=websockets)
+
+
+def _config_desk(config: Config, identity: Identity) -> ConfigDesk:
+    return ConfigDesk(identity.device_id, None if config.radio else no_kubes(identity.device_id))
+
+
+def _foreign_desk(config: Config, told: ToldBook, source: Path) -> ForeignDesk:
+    taken = [f"foreign[{n}].id: {one.id} is that of a kube or a meter" for n, one in enumerate(config.foreign)
+             if one.id in told.sensors]  # fmt: skip
+    if taken:
+        raise FileFaults(str(source), taken)
+    return ForeignDesk(config.foreign, told, host_time)

@@ -34,6 +34,11 @@ broker = "embedded"         # a broker of our own; or the host name of yours
 # listen = "127.0.0.1"      # embedded only; "0.0.0.0" opens it, without any login, to your whole network
 # username = "meter"        # another broker only
 # password_file = "mqtt-password"
+# tls = true                # another broker only; its certificate is verified
+# ca_file = "ca.crt"        # whom to trust, if not those that this host trusts
+
+# [homeassistant]           # finds all sensors by itself
+# enable = true
 
 # [influx]                  # every reading to InfluxDB or VictoriaMetrics too
 # url = "http://127.0.0.1:8086"
@@ -70,6 +75,7 @@ port = 1
 function = "clamp 1"        # its name: 1 to 16 letters, digits, spaces, hyphens
 clamp_a = 50                # so many A give 1 V at the pin
 # model = "sct-013-050"     # instead of clamp_a: a known clamp; fluksometer clamps lists them
+# role = "solar"            # what the line is: "grid", "solar", "battery", "load"
 voltage_v = 230             # power = current x this voltage
 
 [[sensor]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fluksometer.command import Command
 from fluksometer.errors import Failure
-from fluksometer.top_command import add_broker
+from fluksometer.top_command import add_broker, broker_of
 
 if TYPE_CHECKING:
     from fluksometer.adapters.mqtt_watch import MqttWatch
@@ -57,8 +57,7 @@ def run(arguments: Namespace) -> int:
 
     heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
     watch = MqttWatch(
-        host=arguments.host,
-        port=arguments.port,
+        **broker_of(arguments),
         take=lambda topic, payload, _retained: heard.put((topic, payload)),
         topics=("/device/+/config/kube", "/device/+/kube", "/device/+/pair"),
     )
@@ -104,12 +103,12 @@ def _messages(wait: Next, seconds: float) -> Iterator[tuple[str, Any]]:
 def _device(wait: Next, watch: "MqttWatch", begin: str) -> str:
     """The id of the one bridge with a radio on this broker."""
     found: list[str] = []
-    for topic, _told in _messages(wait, _FIND_S):
-        if topic.endswith("/config/kube") and (device := topic.split("/")[2]).startswith(begin):
+    for topic, told in _messages(wait, _FIND_S):
+        if _has_radio(topic, told) and (device := topic.split("/")[2]).startswith(begin):
             found.append(device)
             break
-    for topic, _told in _messages(wait, _MORE_S if found else 0):
-        if topic.endswith("/config/kube") and (device := topic.split("/")[2]).startswith(begin):
+    for topic, told in _messages(wait, _MORE_S if found else 0):
+        if _has_radio(topic, told) and (device := topic.split("/")[2]).startswith(begin):
             found.append(device)
     if not found:
         named = f" with an id that begins with {begin}" if begin else ""
@@ -119,6 +118,12 @@ def _device(wait: Next, watch: "MqttWatch", begin: str) -> str:
     if len(set(found)) > 1:
         raise Failure(f"more than one bridge with a radio, take one with --device: {', '.join(sorted(set(found)))}")
     return found[0]
+
+
+def _has_radio(topic: str, told: Any) -> bool:
+    # A bridge without one says that it takes no kubes.
+    main = told.get("main") if isinstance(told, dict) else None
+    return topic.endswith("/config/kube") and not (isinstance(main, dict) and main.get("max_nodes") == 0)
 
 
 def _answer(wait: Next, wanted: str, seconds: float) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``fluksometer run``: the bridge daemon."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Container
 from pathlib import Path
 
 from fluksometer.command import Command
@@ -26,7 +27,7 @@ def run(arguments: Namespace) -> int:
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
     from fluksometer.calibrator import Calibrator
-    from fluksometer.config import read_config, read_login, state_dir
+    from fluksometer.config import read_config, read_login, read_tls, state_dir
     from fluksometer.desks import desks_of
     from fluksometer.domain.told import ToldBook
     from fluksometer.keeper import LEDGER_FILE, open_ledger
@@ -35,13 +36,14 @@ def run(arguments: Namespace) -> int:
     from fluksometer.uplinks import uplinks_of
 
     config = read_config(arguments.config)
-    login = read_login(config, arguments.config)
+    login, tls = read_login(config, arguments.config), read_tls(config, arguments.config)
     tables = tables_by_chip(config.board.linearity, arguments.config)
     state = state_dir(config, arguments.config)
     identity = Identity(state)
     logs.configure(verbose=arguments.verbose)
     sensors = config.sensors(identity.sensor_id)
     _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
+    _check_foreign([one.id for one in config.foreign], identity.made_ids, arguments.config)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     told = ToldBook()
     uplinks = uplinks_of(config, identity, told, arguments.config)
@@ -58,6 +60,7 @@ def run(arguments: Namespace) -> int:
             desks=desks,
             sinks=uplinks.sinks,
             login=login,
+            tls=tls,
         ).run()
 
     asyncio.run(work())
@@ -73,6 +76,15 @@ def _check_ids(ids: list[str], source: Path) -> None:
         for index, one in enumerate(ids)
         if ids.index(one) < index
     ]
+    if faults:
+        raise FileFaults(str(source), faults)
+
+
+def _check_foreign(ids: list[str], made: Container[str], source: Path) -> None:
+    # What others publish must not count as a sensor of ours.
+    from fluksometer.faults import FileFaults
+
+    faults = [f"foreign[{n}].id: {one} is that of a sensor of our own" for n, one in enumerate(ids) if one in made]
     if faults:
         raise FileFaults(str(source), faults)
 

@@ -20,11 +20,13 @@ from fluksometer.adapters.serial_link import Chunk, LinkDown, LinkNews, LinkUp, 
 from fluksometer.calibrator import Calibrator
 from fluksometer.capture_desk import CaptureDesk
 from fluksometer.config import Config
+from fluksometer.config_mqtt import MqttTable
 from fluksometer.domain.board_clock import HostTime
 from fluksometer.domain.captures import RING_SAMPLES
 from fluksometer.domain.desk import Desk, Said
 from fluksometer.domain.link_events import BoardSaidHello, Event, HealthReported, RawCame
 from fluksometer.domain.points import Point
+from fluksometer.domain.presence import presence
 from fluksometer.domain.readings import Hello, RawCodes
 from fluksometer.domain.sensors import Sensor
 from fluksometer.domain.told import ToldBook
@@ -34,6 +36,7 @@ from fluksometer.health_desk import HealthDesk, Surroundings
 from fluksometer.intake import Intake, Latency
 from fluksometer.keeper import Keeper
 from fluksometer.link_session import LinkSession
+from fluksometer.mqtt_tls import Tls
 from fluksometer.shared.records import CAPTURE
 from fluksometer.sinks import Seat, Sink, SinkChanged
 from fluksometer.storage.ledger import Ledger
@@ -65,15 +68,15 @@ class Bridge:
         desks: Sequence[Desk] = (),
         sinks: Mapping[str, Callable[[Seat], Sink]] | None = None,
         login: tuple[str, str | None] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         """``desks``: one for each further terminal or sort of client; they put what they are told into ``told``. ``sinks``: by
         name in the ledger, what makes each one beside MQTT. What ``ledger`` has of an earlier run goes on."""
-        self._name = config.device.name
-        self._device_id = device_id
+        self._name, self._device_id = config.device.name, device_id
         self._sensors = sensors
         self._calibrator = calibrator
         self._told = told
-        apart = frozenset({"cosem"} if config.p1 and not config.p1.on_board else ())
+        apart = frozenset({"cosem", "foreign"} if config.p1 and not config.p1.on_board else {"foreign"})
         self._health = HealthDesk(device_id, sensors, told, look=self._look, clock=host_time, log=_log, apart=apart)
         self._desks = (*desks, self._health)
         wait = config.device.clock == "wait"
@@ -89,10 +92,8 @@ class Bridge:
         self._keeper = Keeper(
             ledger, state=state, cursors=self._cursors, saved=self._state_saved, wake=self._wake_sinks, stored=stored
         )
-        mqtt = config.mqtt
-        self._broker = EmbeddedBroker(mqtt.listen_host, mqtt.port) if mqtt.embedded else None
-        self._broker_address = f"{mqtt.client_host}:{mqtt.port}"
-        self._sink = self._new_sink(config, ledger, login)
+        self._broker, self._broker_address = _own_broker(config.mqtt), config.mqtt.address
+        self._sink = self._new_sink(config, ledger, login, tls)
         self._sinks: list[Sink] = [self._sink]
         for name, make in (sinks or {}).items():
             cursor = ledger.cursors.get(name, ledger.last_id)
@@ -108,7 +109,9 @@ class Bridge:
     def _cursors(self) -> dict[str, int]:
         return {sink.name: sink.cursor for sink in self._sinks}
 
-    def _new_sink(self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None) -> MqttSink:
+    def _new_sink(
+        self, config: Config, ledger: Ledger, login: tuple[str, str | None] | None, tls: Tls | None
+    ) -> MqttSink:
         return MqttSink(
             host=config.mqtt.client_host,
             port=config.mqtt.port,
@@ -117,8 +120,11 @@ class Bridge:
             outbox=self._keeper.outbox,
             cursor=ledger.cursors.get(MqttSink.name, ledger.last_id),
             login=login,
+            tls=tls,
+            presence=presence(self._device_id),
             listen=(self._desk.topics, *chain.from_iterable(desk.topics for desk in self._desks)),
             own=lambda: [*self._intake.bank.series, *list(self._told.sensors)],
+            foreign=frozenset(one.id for one in config.foreign),
         )
 
     async def run(self) -> None:
@@ -372,3 +378,7 @@ class Bridge:
             **self._event_log.pulse_counts,
             **{key: value for desk in self._desks for key, value in desk.summary().items()},
         )
+
+
+def _own_broker(mqtt: MqttTable) -> EmbeddedBroker | None:
+    return EmbeddedBroker(mqtt.listen_host, mqtt.port, mqtt.websocket_port) if mqtt.embedded else None

@@ -3,7 +3,8 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fluksometer.command import Command
 
@@ -18,7 +19,8 @@ Show the sensors of every Fluksometer on a broker: power or flow now, total, age
 Ends with Ctrl-C.
 
 example:
-  fluksometer top --host 192.168.1.20 --plain --seconds 30"""
+  fluksometer top --host 192.168.1.20 --plain --seconds 30
+  fluksometer top -c fluksometer.toml"""
 _REDRAW_S = 0.5
 _PLAIN_EVERY_S = 5.0
 
@@ -36,9 +38,22 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def add_broker(parser: ArgumentParser) -> None:
-    """Arguments that name a broker: ``host``, ``port``."""
+    """Arguments that name a broker: ``host``, ``port``, or ``config``, as broker_of reads them."""
+    words = "a bridge's configuration: its broker, with its login and TLS, instead of --host and --port"
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=words)
     parser.add_argument("--host", type=_host, default="127.0.0.1", help="the broker (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=1883, help="its port (default: %(default)s)")
+
+
+def broker_of(arguments: Namespace) -> dict[str, Any]:
+    """Which broker it is and how it is entered, for MqttWatch. Raises FileFaults."""
+    if arguments.config is None:
+        return {"host": arguments.host, "port": arguments.port}
+    from fluksometer.config import read_config, read_login, read_tls
+
+    config, source = read_config(arguments.config), arguments.config
+    login, tls = read_login(config, source), read_tls(config, source)
+    return {"host": config.mqtt.client_host, "port": config.mqtt.port, "login": login, "tls": tls}
 
 
 def run(arguments: Namespace) -> int:
@@ -62,7 +77,7 @@ def run(arguments: Namespace) -> int:
         with lock:
             return draw(table, time.time(), watch.problem)
 
-    watch = MqttWatch(host=arguments.host, port=arguments.port, take=take)
+    watch = MqttWatch(**broker_of(arguments), take=take)
     console = Console(highlight=False)
     end_s = time.monotonic() + (arguments.seconds or float("inf"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that the terminal gets its cursor back

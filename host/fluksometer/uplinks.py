@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fluksometer.adapters.identity import Identity
-from fluksometer.config import Config, beside, read_certificate, read_secret, state_dir
+from fluksometer.config import Config, read_certificate, state_dir
 from fluksometer.config_influx import InfluxTable
 from fluksometer.config_server import ServerTable
 from fluksometer.config_upload import UploadTable
+from fluksometer.config_values import beside, read_secret
 from fluksometer.domain.desk import Desk
 from fluksometer.domain.flukso_call import IDS
 from fluksometer.domain.server_light import ServerLight

@@ -85,7 +85,9 @@ def test_a_queue_that_ran_over_begins_again_with_the_first_channel(make_board) -
         assert 20 <= hit["gap_samples"] == after["gap_samples"] <= 4000 * 0.09
         passed = (hit["t_us"] - before[port]["t_us"]) * 4 / 1000
         assert passed == pytest.approx(hit["samples"] + hit["gap_samples"], abs=4)
-        assert rms_a(after) == pytest.approx(amperes, rel=2e-3)  # it still makes up for what the one before was short of
+        assert rms_a(after) == pytest.approx(
+            amperes, rel=2e-3
+        )  # it still makes up for what the one before was short of
         assert rms_a(hit) == pytest.approx(amperes, rel=0.03)
     captured = board.capture(0b111, 400)
     swings = {port: int(np.ptp(codes.astype(int))) * LSB_A / 8**0.5 for port, codes in captured.items()}

@@ -224,3 +224,26 @@ def test_any_types_anywhere_are_faults_and_no_traceback(sensors, board):
         check_values({"sensor": sensors, "board": board}, Config, source="meter.toml")
     except FileFaults as found:
         assert found.lines()
+
+
+def test_the_role_of_a_line_is_kept_and_changes_nothing_else():
+    text = sensor(port=1, function='"roof"', role='"solar"') + sensor(port=4, function='"s0"', role='"grid"')
+    roof, pulses = made(text)
+    assert (roof.role, roof.sensor_class, pulses.role) == ("solar", SensorClass.ANALOG, "grid")
+    assert made(ONE)[0].role == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        sensor(port=3, function='"mains"', adapter_v="400", role='"grid"'),
+        sensor(port=4, function='"gas"', type='"gas"', role='"load"'),
+    ],
+)
+def test_only_electricity_has_a_role(text):
+    assert faults(text) == ["sensor[0].role: only for a clamp, or for pulses of electricity"]
+
+
+def test_an_unknown_role_is_named():
+    (fault,) = faults(sensor(port=1, function='"a"', role='"sun"'))
+    assert fault == "sensor[0].role: 'sun' is not allowed: 'grid', 'solar', 'battery' or 'load'"

@@ -10,6 +10,8 @@ from host.making import make_pulse_sensor, make_sensor
 from places import ROOT
 
 from fluksometer.config import BoardTable, Config, DeviceTable, MqttTable, PanelTable, RadioTable, SensorTable
+from fluksometer.config_foreign import ForeignTable
+from fluksometer.config_home import HomeAssistantTable, MdnsTable
 from fluksometer.config_influx import InfluxTable
 from fluksometer.config_p1 import P1Table
 from fluksometer.config_serial import ModbusTable, Rs485Table
@@ -45,8 +47,11 @@ TABLES = {
     "server": ServerTable,
     "tmpo": TmpoTable,
     "web": WebTable,
+    "foreign": ForeignTable,
+    "homeassistant": HomeAssistantTable,
+    "mdns": MdnsTable,
 }
-LISTS = ("sensor", "modbus")
+LISTS = ("sensor", "modbus", "foreign")
 
 
 def test_every_table_is_described():
@@ -70,7 +75,17 @@ def test_every_topic_and_unit_is_described():
         assert text in MQTT
     for text in ("waveform", "harmonics/<port>", "request/waveform", "request/harmonics"):
         assert f"`/device/<id>/{text}`" in MQTT
-    for text in ("config/kube", "pair", "kube", "radio/<node>", "button", "request/pair", "request/kube"):
+    for text in (
+        "config/flx",
+        "bridge/state",
+        "config/kube",
+        "pair",
+        "kube",
+        "radio/<node>",
+        "button",
+        "request/pair",
+        "request/kube",
+    ):
         assert f"`/device/<id>/{text}`" in MQTT
     for text in ("`W`", "`Wh`", "`V`", "`L`", "`L/day`"):
         assert text in MQTT
@@ -78,7 +93,7 @@ def test_every_topic_and_unit_is_described():
 
 def test_every_key_of_the_published_configuration_is_described():
     voltage = make_sensor(sensor_class=SensorClass.VOLTAGE, adapter_v=400)
-    sensors = [make_sensor(), make_pulse_sensor(), voltage]
+    sensors = [make_sensor(role="solar"), make_pulse_sensor(), voltage]
     main = topics._main("", "0.1", None)
     told = ToldSensor(
         sensor_id="0" * 32,

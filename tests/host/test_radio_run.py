@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 from host.radio_records import (
     PAIR_REQUEST,
@@ -213,6 +214,7 @@ def test_the_panel_shows_the_broker_and_the_button_acts(rig):
     wait_until(lambda: rig.board.sent[-1][1][2] == 1, lambda: rig.board.sent)
     live.process.kill()
     live = rig.listen("/device/+/button")
+    time.sleep(0.3)  # until it is subscribed
     rig.board.send(BUTTON.kind, BUTTON.pack(rig.board.t_us(), 5_999))
     live.wait_for(r'0 /device/\w{32}/button {"time":[\d.]+,"held_ms":5999,"action":"toggle network"}')
     bridge.wait_for_log("said='toggled a b'")

@@ -82,6 +82,7 @@ def test_an_id_given_twice_is_a_fault(rig):
 
 def test_a_thread_that_dies_ends_the_bridge_with_its_reason(monkeypatch, capsys, tmp_path):
     class Broken:
+        name, down = "mqtt", None
         published = cursor = 0
 
         def __init__(self, **_more):

@@ -37,6 +37,11 @@ class Identity:
         """32 lower-case hex digits, the same for ever for this port, class and direction."""
         return self.id_of(f"{port} {sensor_class}" + (" export" if direction == "export" else ""))
 
+    @property
+    def made_ids(self) -> frozenset[str]:
+        """All that were made here, the device's too."""
+        return frozenset([self.device_id, *self._sensor_ids.values()])
+
     def id_of(self, slot: str) -> str:
         """The same for ever for this name of a sensor."""
         _ = self.device_id  # the file always holds one

@@ -1,7 +1,7 @@
-"""Publishes to an MQTT broker: readings behind a cursor at QoS 1, all else at QoS 0; connects again for ever.
+"""Publishes to an MQTT broker: readings behind a cursor, and what the broker keeps, at QoS 1, all else at QoS 0.
 
-One thread owns the connection, so paho needs no locks against another. Each connection has a client of its own with a clean
-session: nothing is sent again but what this module reads again behind its cursor.
+It connects again for ever. One thread owns the connection, so paho needs no locks against another. Each connection has a client
+of its own with a clean session: nothing is sent again but what this module reads again behind its cursor.
 """
 
 import contextlib
@@ -9,10 +9,11 @@ import json
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +23,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from fluksometer.domain.points import Point
+from fluksometer.domain.presence import Presence
 from fluksometer.domain.topics import Message
 from fluksometer.errors import StateFault
+from fluksometer.faults import FileFaults
+from fluksometer.mqtt_tls import Tls
 from fluksometer.outbox import Numbered, Outbox
 
 _KEEPALIVE_S = 30
@@ -86,8 +90,12 @@ class MqttSink:
         login: tuple[str, str | None] | None = None,
         listen: tuple[str, ...] = (),
         own: Callable[[], Iterable[str]] = tuple,
+        tls: Tls | None = None,
+        presence: Presence | None = None,
+        foreign: Container[str] = (),
     ) -> None:
-        """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of.
+        """``cursor``: id of the last point that the broker has. ``listen``: filters of topics to be told of. ``presence``:
+        what is told of the bridge itself. ``foreign``: ids of sensors that others publish on this broker: it has them already.
 
         ``own``: ids of the sensors that are published, asked in the sink's thread; what the broker has kept of them tells
         at the first connection what was published already, although the bridge had died before it knew."""
@@ -96,6 +104,7 @@ class MqttSink:
         self.cursor = min(cursor, outbox.last_id)  # highest id up to which the broker has acknowledged every point
         self._address, self._client_id, self._login, self._listen = (host, port), client_id, login, listen
         self._tell, self._outbox, self._own = tell, outbox, own
+        self._tls, self._presence, self._foreign = tls, presence, foreign
         self._lock = threading.Lock()
         self._latest: dict[
             str, Message
@@ -145,13 +154,12 @@ class MqttSink:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._begin_again()
-            client = self._new_client()
             try:
+                client = self._new_client()
                 client.connect(*self._address, keepalive=_KEEPALIVE_S)
                 self._converse(client)
-            except OSError as error:
-                why = getattr(error, "strerror", None) or str(error)
-                self._report_down(f"the broker can't be reached: {why}" if why else "the broker can't be reached")
+            except (OSError, FileFaults) as error:
+                self._report_down(self._reason(error))
             self._stopping.wait(self._retry_s + random.uniform(0, _JITTER_S))
             self._retry_s = min(2 * self._retry_s, _RETRY_MOST_S)
 
@@ -178,7 +186,20 @@ class MqttSink:
         client.on_socket_register_write = _write_later
         if self._login:
             client.username_pw_set(*self._login)
+        if self._tls:
+            client.tls_set_context(self._tls.context())
+        if self._presence:
+            will = self._presence.offline
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
         return client
+
+    def _reason(self, error: Exception) -> str:
+        # Why there is no connection.
+        if isinstance(error, FileFaults):
+            return "; ".join(error.faults)
+        words = self._tls.said(self._address[0], error) if self._tls else None
+        why = words or getattr(error, "strerror", None) or str(error)
+        return f"the broker can't be reached: {why}" if why else "the broker can't be reached"
 
     def _converse(self, client: Client) -> None:
         end_s = 0.0
@@ -190,6 +211,8 @@ class MqttSink:
             if self._stopping.is_set():
                 end_s = end_s or time.monotonic() + _GOODBYE_S
                 if not self._connected or self._all_there or time.monotonic() > end_s:
+                    if self._connected and self._presence:
+                        self._publish(client, self._presence.offline, qos=1)
                     client.disconnect()
                     client.loop_write()
                     return
@@ -199,12 +222,16 @@ class MqttSink:
         return not (self._waiting or self._in_flight or self._ahead or self._behind)
 
     def _wait(self, client: Client, sock: int) -> None:
-        # Until something came, there is room for what waits to be written, or somebody woke.
+        # Until something came, there is room for what waits to be written, or somebody woke. TLS may have read ahead.
         writers = [sock] if client.want_write() else []
         may_send = (self._ahead or self._behind) and len(self._in_flight) < IN_FLIGHT and not writers
         timeout_s = 0.0 if may_send and self._connected else _TICK_S
         if self._learning:
             timeout_s = _LEARN_S / 10
+        connection = client.socket()
+        decrypted = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+        if decrypted:
+            timeout_s = 0.0
         readable, writable, _ = select.select([sock, self._wake_end.fileno()], writers, [], timeout_s)
         if self._wake_end.fileno() in readable:
             self._wake_end.recv(64)
@@ -212,7 +239,7 @@ class MqttSink:
             self._behind = True
         if not readable:
             self._behind = True
-        if sock in readable:
+        if sock in readable or decrypted:
             client.loop_read()
             self._move_cursor()
         if sock in writable:
@@ -220,14 +247,15 @@ class MqttSink:
 
     def _send(self, client: Client) -> None:
         while self._waiting:
-            self._publish(client, self._waiting.popleft(), qos=0)
+            one = self._waiting.popleft()
+            self._publish(client, one, qos=int(isinstance(one, Message) and one.retain))
         for _ in range(min(_BURST, IN_FLIGHT - len(self._in_flight))):
             if not self._ahead and self._behind:
                 self._read_ahead()
             if not self._ahead:
                 break
             number, point = self._ahead.popleft()
-            if not self._was_published(point):
+            if point.sensor_id not in self._foreign and not self._was_published(point):
                 self._in_flight[self._publish(client, point, qos=1)] = number
             self._sent_id = number
         self._move_cursor()
@@ -275,9 +303,11 @@ class MqttSink:
         if code.is_failure:
             self._report_down(f"the broker refuses the bridge: {code}")
             return
+        if self._presence:
+            self._publish(client, self._presence.online, qos=1)
         for topics in self._listen:
             client.subscribe(topics)
-        self._learning = [f"/sensor/{one}/+" for one in self._own()] if self._first else []
+        self._learning = self._own_topics() if self._first else []
         self._first, self._learned_at_s = False, time.monotonic() + _LEARN_S
         if self._learning:
             client.subscribe([(topics, 0) for topics in self._learning])
@@ -286,10 +316,14 @@ class MqttSink:
             self._waiting.extend(self._latest.values())
         # A topic that has points behind the cursor gets them, in order, and none before.
         latest = self._outbox.latest()
-        self._waiting.extend(point for number, point in latest if point.retain and number <= self.cursor)
+        mine = (one for number, one in latest if number <= self.cursor and one.sensor_id not in self._foreign)
+        self._waiting.extend(point for point in mine if point.retain)
         self._down_reason, self._retry_s = "", _RETRY_LEAST_S
         self.down = None
         self._tell(BrokerUp())
+
+    def _own_topics(self) -> list[str]:
+        return [f"/sensor/{one}/+" for one in self._own() if one not in self._foreign]
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None
@@ -302,7 +336,17 @@ class MqttSink:
         if was_connected:
             self._report_down(f"the connection was lost: {code}")
         elif not answered:
-            self._report_down("whatever listens there does not speak MQTT, or only with TLS")
+            self._report_down(self._silence())
+
+    def _silence(self) -> str:
+        # Connected, and hung up on before an answer.
+        if not self._tls:
+            return "whatever listens there does not speak MQTT, or only with TLS"
+        words = (
+            self._tls.said(self._address[0])
+            or "it ends the connection: does it ask for a certificate (mqtt.cert_file)?"
+        )
+        return f"the broker refuses the bridge: {words}"
 
     def _on_publish(
         self, _client: Client, _data: object, mid: int, _code: ReasonCode, _props: Properties | None
@@ -311,7 +355,8 @@ class MqttSink:
 
     def _on_message(self, _client: Client, _data: object, got: MQTTMessage) -> None:
         with contextlib.suppress(UnicodeDecodeError):  # some brokers let any bytes through; none is a topic of ours
-            if not self._learning or not got.topic.startswith("/sensor/"):
+            room, sensor_id = f"{got.topic}///".split("/")[1:3]
+            if not self._learning or room != "sensor" or sensor_id in self._foreign:
                 self._tell(Received(got.topic, bytes(got.payload)))
             elif got.retain:
                 with contextlib.suppress(

@@ -84,6 +84,12 @@ def kube_config(device_id: str, group: int, book: KubeBook) -> Message:
     return _message(f"/device/{device_id}/config/kube", sections, retain=True)
 
 
+def no_kubes(device_id: str) -> Message:
+    """The same of a bridge without a radio, which takes none."""
+    main = {"pair_group": PAIR_GROUP, "collect_group": 0, "max_nodes": 0, "encryption": 0}
+    return _message(f"/device/{device_id}/config/kube", {"main": main}, retain=True)
+
+
 def pair_state(device_id: str, state: str, **more: object) -> Message:
     """How the pairing goes: ``open``, ``paired``, ``refused``, ``closed``."""
     return _message(f"/device/{device_id}/pair", {"state": state, **more})

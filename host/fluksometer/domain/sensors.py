@@ -8,6 +8,8 @@ from typing import Literal
 Phases = Literal["1p", "3p+n", "3p-n"]
 Rule = Literal["closed-form", "two-clamp", "three-clamp"]
 Direction = Literal["import", "export"]
+Role = Literal["grid", "solar", "battery", "load"]
+"""What the line is to the house; for whoever shows it, it changes nothing of the measuring."""
 
 
 class SensorClass(StrEnum):
@@ -57,6 +59,7 @@ class Sensor:
     adapter_v: Fraction | int = 0  # voltage: V rms of the mains that give 1 V rms at the pin, exact
     phase_deg: float = 0.0  # analog, voltage: lead of the output over the input, degrees at 50 Hz; 0 also when unknown
     constant_milli: int = 1000  # pulse: thousandths of a Wh or L per pulse
+    role: Role | Literal[""] = ""  # analog, pulse of electricity
 
     @property
     def ports(self) -> tuple[int, ...]:

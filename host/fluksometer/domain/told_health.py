@@ -13,8 +13,8 @@ _MOST_EXPECTED_S: Final = 86_400.0
 _DECAY: Final = 0.9
 _MOST_NAME: Final = 64
 _REMOTE: Final = "remote"  # uploaded by another bridge, so not through this one's board
-_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0, _REMOTE: 900.0}
-_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0, _REMOTE: 300.0}
+_LEAST_STALE_S: Final = {"cosem": 30.0, "kube": 3 * 64.0, "uart": 30.0, "foreign": 900.0, _REMOTE: 900.0}
+_FIRST_EXPECTED_S: Final = {"cosem": 10.0, "kube": 64.0, "uart": 60.0, "foreign": 3600.0, _REMOTE: 300.0}
 _BEHIND_P1_S: Final = 3600.0  # gas, water and heat come every five minutes to every hour
 _LEAST_BEHIND_P1_S: Final = 900.0
 
@@ -114,6 +114,9 @@ def _silence(sensor_class: str, name: str) -> Condition:
     if sensor_class == _REMOTE:
         says = f"device {name} uploads nothing: does it run, and reach this bridge?"
         return Condition(what="device_silent", of="device", subject=name, says=says, logged=True)
+    if sensor_class == "foreign":
+        says = f"nobody publishes foreign sensor {name} any more: look at its publisher"
+        return Condition(what="foreign_silent", of="sensor", subject=name, says=says)
     says = f"nothing new comes of meter {name}: check the P1 cable at both ends; of a gas or water meter, its own link"
     return Condition(what="meter_silent", of="meter", subject=name, says=says, grave=True)
 

@@ -96,6 +96,8 @@ def _section(sensor: Sensor, series: int) -> dict[str, object]:
     }
     if not sensor.logged:
         section["tmpo"] = 0
+    if sensor.role:
+        section["role"] = sensor.role
     if sensor.sensor_class is SensorClass.VOLTAGE:
         return section | {"data_type": "gauge", "adapter": plain(sensor.adapter_v)}
     if sensor.sensor_class is SensorClass.ANALOG:
