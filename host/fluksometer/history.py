@@ -34,6 +34,7 @@ class HistoryLog:
         self.history = StoredHistory(store, self)
         self.listeners: list[Callable[[Written], None]] = []
         """Called with each block that is finished or has grown, in the sink's thread."""
+        self.begun = False  # the store has looked at what is on the disk
         self._open = OpenSeries(self._stored_s)
         self._lock = threading.Lock()
         self._reports: list[str] = []
@@ -156,7 +157,6 @@ class HistorySink:
         self._read_id = self.cursor
         self._write_at = _BACKLOG_MOST
         self._closing = Closing(random.uniform(*GRACE_S) if grace_s is None else grace_s)
-        self._begun = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tmpo-sink", daemon=True)
 
@@ -189,9 +189,9 @@ class HistorySink:
 
     def turn(self) -> None:
         """Read what is new, write what is due. Raises StateFault."""
-        if not self._begun:
+        if not self._log.begun:
             self._log.store.begin()
-            self._begun = True
+            self._log.begun = True
         self._read()
         now_s = self._clock()
         before_s = self._closing.due(now_s)

@@ -21,6 +21,9 @@ _WAITING_MOST: Final = (
 )
 
 
+_BEGIN_S: Final = 0.2  # between two looks whether the store has begun
+
+
 class TmpoDesk(Desk):
     """Publishes blocks while the broker is there; who was not, asks for them."""
 
@@ -58,8 +61,8 @@ class TmpoDesk(Desk):
         except BadSync as error:
             self._refused.append(f"a list of blocks on {topic} is refused: {error}")
             return
-        known = set(self._log.history.sensors())
-        self._lacking |= {sensor_id: name for sensor_id, name in listed.items() if sensor_id in known}
+        # At the start nobody knows yet which sensors there are: the latest list waits as it is.
+        self._lacking = self._known(self._lacking | listed) if self._log.begun else listed
         self._asked.set()
 
     def step(self, hello: Hello | None, now_s: float) -> tuple[list[Said], list[Ask]]:
@@ -85,9 +88,15 @@ class TmpoDesk(Desk):
         while True:
             await self._asked.wait()
             self._asked.clear()
+            while not self._log.begun:  # noqa: ASYNC110 - another thread begins
+                await asyncio.sleep(_BEGIN_S)
+            self._lacking = self._known(self._lacking)
             while self._lacking:
-                sensor_id = next(iter(self._lacking))
-                await self._push(sensor_id, self._lacking.pop(sensor_id))
+                await self._push(*self._lacking.popitem())
+
+    def _known(self, listed: Mapping[str, BlockName]) -> dict[str, BlockName]:
+        sensors = set(self._log.history.sensors())
+        return {sensor_id: name for sensor_id, name in listed.items() if sensor_id in sensors}
 
     async def _push(self, sensor_id: str, newest: BlockName) -> None:
         history = self._log.history

@@ -209,9 +209,9 @@ def test_parts_that_nobody_asked_for_are_nothing():
 
 
 def test_a_part_that_does_not_fit_leaves_a_capture_incomplete():
-    samples = codes(1, 1000)
+    samples = codes(1, 2 * RAW_CODES)
     first, second = parts(1, samples)
-    odd = RawCodes(port=1, t_us=0, rate_hz=RATE_HZ, first=500, total=1000, codes=second.codes[:-1])
+    odd = RawCodes(port=1, t_us=0, rate_hz=RATE_HZ, first=RAW_CODES, total=2 * RAW_CODES, codes=second.codes[:-1])
     for records, complete in (
         ([first, second], True),
         ([second, first], False),

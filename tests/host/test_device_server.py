@@ -62,6 +62,7 @@ class Place:
             self.desk.saved()
 
     def close(self) -> None:
+        wait_until(lambda: self._task is not None, "the server's task")
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(5)
 
