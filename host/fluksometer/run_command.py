@@ -35,19 +35,18 @@ def run(arguments: Namespace) -> int:
     from fluksometer.service import Bridge
     from fluksometer.uplinks import uplinks_of
 
-    config = read_config(arguments.config)
-    login, tls = read_login(config, arguments.config), read_tls(config, arguments.config)
-    tables = tables_by_chip(config.board.linearity, arguments.config)
-    state = state_dir(config, arguments.config)
+    source = arguments.config
+    config = read_config(source)
+    login, tls = read_login(config, source), read_tls(config, source)
+    tables = tables_by_chip(config.board.linearity, source)
+    state = state_dir(config, source)
     identity = Identity(state)
     logs.configure(verbose=arguments.verbose)
     sensors = config.sensors(identity.sensor_id)
-    _check_ids([sensor.sensor_id for sensor in sensors], arguments.config)
-    _check_foreign([one.id for one in config.foreign], identity.made_ids, arguments.config)
+    _check_ids([one.sensor_id for one in sensors], [one.id for one in config.foreign], identity.made_ids, source)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
-    told = ToldBook()
-    uplinks = uplinks_of(config, identity, told, arguments.config)
-    desks = [*desks_of(config, identity, told, arguments.config, uplinks.log, uplinks.light), *uplinks.desks]
+    uplinks = uplinks_of(config, identity, told := ToldBook(), source)
+    desks = [*desks_of(config, identity, told, source, uplinks.log, uplinks.light), *uplinks.desks]
 
     async def work() -> None:
         await Bridge(
@@ -67,24 +66,16 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _check_ids(ids: list[str], source: Path) -> None:
-    # A given id may be that which was made for another sensor: both would publish under it.
+def _check_ids(ids: list[str], foreign: list[str], made: Container[str], source: Path) -> None:
     from fluksometer.faults import FileFaults
 
-    faults = [
+    faults = [  # a given id may be that which was made for another sensor: both would publish under it
         f"sensor[{index}].id: {one} is that of sensor[{ids.index(one)}] too"
         for index, one in enumerate(ids)
         if ids.index(one) < index
     ]
-    if faults:
-        raise FileFaults(str(source), faults)
-
-
-def _check_foreign(ids: list[str], made: Container[str], source: Path) -> None:
     # What others publish must not count as a sensor of ours.
-    from fluksometer.faults import FileFaults
-
-    faults = [f"foreign[{n}].id: {one} is that of a sensor of our own" for n, one in enumerate(ids) if one in made]
+    faults += [f"foreign[{n}].id: {one} is that of a sensor of our own" for n, one in enumerate(foreign) if one in made]
     if faults:
         raise FileFaults(str(source), faults)
 
