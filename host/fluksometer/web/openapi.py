@@ -54,6 +54,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         ],
         "responses": {str(status): _answer(answer) for status, answer in sorted(_all_answers(endpoint).items())},
     }
+    if endpoint.body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": dict(endpoint.body)}}}
     if endpoint.token == "needed":
         operation["security"] = [{name: []} for name in _SECURITY]
     elif endpoint.token == "may":

@@ -1,6 +1,7 @@
 """What a device calls of its server: POST /sensor/<id> and POST /device/<id>, with the original's status codes (docs/upload.md)."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -14,9 +15,44 @@ from starlette.routing import Route
 from fluksometer.domain.device_server import BODY_MOST, Rejected, Reply, check_version
 
 from . import server
+from .openapi import describe
+from .table import JSON, TEXT, Answer, Endpoint, Param
 
 _BODY_S: Final = 10.0
 _TRY_AGAIN_S: Final = 10.0
+_TEXT: Final = {TEXT: {"type": "string"}}
+_PARAMS: Final = (
+    Param("id", {"type": "string", "pattern": "^[0-9a-f]{32}$"}, "of the sensor or device", "path", required=True),
+    Param(
+        "X-Digest", {"type": "string", "pattern": "^[0-9a-f]{40}$"}, "HMAC-SHA1 of the body", "header", required=True
+    ),
+    Param("X-Version", {"type": "string", "enum": ["1.0"]}, "of the interface; or version in the query", "header"),
+    Param("version", {"type": "string", "enum": ["1.0"]}, "as X-Version"),
+)
+_REFUSALS: Final = {
+    400: Answer("not understood", _TEXT),
+    401: Answer("not signed with the key of a device that may", _TEXT),
+    408: Answer("the body does not come", _TEXT),
+    413: Answer("the body is too long", _TEXT),
+    429: Answer("too many calls", _TEXT),
+}
+_MEASUREMENTS: Final = {
+    "type": "object",
+    "description": "Either readings, each a second and a total, or what is known of the sensor",
+    "properties": {
+        "measurements": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "integer"}], "minItems": 2},
+        },
+        "config": {"type": "object"},
+    },
+}
+_HEARTBEAT: Final = {
+    "type": "object",
+    "properties": {"reset": {"type": "integer"}, "version": {"type": "integer"}, "uptime": {"type": "integer"}},
+    "required": ["reset", "version", "uptime"],
+}
 _log = structlog.get_logger("fluksometer")
 
 
@@ -32,8 +68,8 @@ class Uploads(Protocol):
         ...
 
 
-def server_routes(uploads: Uploads) -> list[Route]:
-    """For any Starlette application."""
+def server_endpoints(uploads: Uploads) -> list[Endpoint]:
+    """All of them; the last one describes them."""
 
     async def sensor(request: Request) -> Response:
         return await _answer(request, uploads.measured)
@@ -41,10 +77,33 @@ def server_routes(uploads: Uploads) -> list[Route]:
     async def device(request: Request) -> Response:
         return await _answer(request, uploads.beat)
 
-    return [
-        Route("/sensor/{id}", sensor, methods=["POST"], name="upload_sensor"),
-        Route("/device/{id}", device, methods=["POST"], name="upload_device"),
+    async def description(request: Request) -> Response:
+        return Response(text, media_type=JSON)
+
+    taken = {200: Answer("it counts", {JSON: {"type": "object"}}), **_REFUSALS}
+    calls = [
+        ("/sensor/{id}", "upload_sensor", "Readings or configuration of a sensor", sensor, _MEASUREMENTS),
+        ("/device/{id}", "upload_device", "Heartbeat of a device", device, _HEARTBEAT),
     ]
+    found = [
+        Endpoint(
+            path=path, name=name, about=about, handler=handler, answers=taken, params=_PARAMS, method="POST", body=body
+        )
+        for path, name, about, handler, body in calls
+    ]
+    answers = {200: Answer("this description", {JSON: {"type": "object"}})}
+    found.append(
+        Endpoint(path="/openapi.json", name="openapi", about="This description", handler=description, answers=answers)
+    )
+    text = json.dumps(describe(found), separators=(",", ":"))
+    return found
+
+
+def server_app(uploads: Uploads) -> Starlette:
+    """These endpoints alone."""
+    return Starlette(
+        routes=[Route(e.path, e.handler, methods=[e.method], name=e.name) for e in server_endpoints(uploads)]
+    )
 
 
 async def listen_for_uploads(uploads: Uploads, host: str, port: int, certificate: ssl.SSLContext | None) -> None:
@@ -61,7 +120,7 @@ async def listen_for_uploads(uploads: Uploads, host: str, port: int, certificate
             await asyncio.sleep(_TRY_AGAIN_S)
             continue
         _log.info("server_up", address=address)
-        await server.serve([(server.server(Starlette(routes=server_routes(uploads)), certificate), socket)])
+        await server.serve([(server.server(server_app(uploads), certificate), socket)])
 
 
 async def _answer(request: Request, take: Callable[[str, bytes, str], Awaitable[Reply]]) -> Response:

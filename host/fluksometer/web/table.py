@@ -49,6 +49,7 @@ class Endpoint:
     token: Literal["no", "needed", "may"] = "no"
     open_to_pages: bool = False
     errors: str = JSON
+    body: Schema | None = None  # of the JSON that is sent
     checked: bool = (
         True  # its parameters, before the handler is called; else it does that itself, but for those of the path
     )
