@@ -81,15 +81,16 @@ def server_endpoints(uploads: Uploads) -> list[Endpoint]:
         return Response(text, media_type=JSON)
 
     taken = {200: Answer("it counts", {JSON: {"type": "object"}}), **_REFUSALS}
+    configured = {204: Answer("the configuration is taken over"), **taken}
     calls = [
-        ("/sensor/{id}", "upload_sensor", "Readings or configuration of a sensor", sensor, _MEASUREMENTS),
-        ("/device/{id}", "upload_device", "Heartbeat of a device", device, _HEARTBEAT),
+        ("/sensor/{id}", "upload_sensor", "Readings or configuration of a sensor", sensor, configured, _MEASUREMENTS),
+        ("/device/{id}", "upload_device", "Heartbeat of a device", device, taken, _HEARTBEAT),
     ]
     found = [
         Endpoint(
-            path=path, name=name, about=about, handler=handler, answers=taken, params=_PARAMS, method="POST", body=body
+            path=path, name=name, about=about, handler=call, answers=says, params=_PARAMS, method="POST", body=body
         )
-        for path, name, about, handler, body in calls
+        for path, name, about, call, says, body in calls
     ]
     answers = {200: Answer("this description", {JSON: {"type": "object"}})}
     found.append(
