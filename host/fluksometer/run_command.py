@@ -1,8 +1,12 @@
 """``fluksometer run``: the bridge daemon."""
 
+import asyncio
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Container
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 from fluksometer.command import Command
 
@@ -21,8 +25,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Run the bridge."""
-    import asyncio
-
+    _spare_memory()
     from fluksometer.adapters import logs
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
@@ -64,6 +67,11 @@ def run(arguments: Namespace) -> int:
 
     asyncio.run(work())
     return 0
+
+
+def _spare_memory() -> None:
+    # structlog draws tracebacks with rich where it can: 4 MB, for something that a daemon's log has no use for.
+    sys.modules["rich"] = cast(ModuleType, None)
 
 
 def _check_ids(ids: list[str], foreign: list[str], made: Container[str], source: Path) -> None:
