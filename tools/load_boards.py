@@ -42,7 +42,7 @@ class VirtualBoard:
 
     def hello(self) -> bytes:
         """As after a greeting."""
-        wanted = (getattr(SETTINGS, field[0]) for field in records.SETTINGS_FIELDS)
+        wanted = (getattr(SETTINGS, field[0]) for field in records.SETTINGS.fields)
         values = (frame.WIRE_VERSION, 0, 1, 0, 1, 26, 1, 1, 1, self.boot_id, 0xE000 + self.number, *wanted)
         crcs = (self._table_crc, self._calibration_crc)
         return self._frame(records.HELLO.kind, 0, records.HELLO.pack(*values, *crcs, self._t_us(), "Virtual Pico"))
