@@ -25,6 +25,9 @@ function = "grid import"
 id = "{0}2"
 function = "gas"
 type = "gas"
+[[foreign]]
+id = "{0}3"
+function = "grid export"
 """
 
 
@@ -136,7 +139,7 @@ def test_the_energy_dashboard_is_complete(home, rig, broker):
     rig.board.clamp(1, 248, 248 * 1000 * 3600 // 2, wall_s=now_s - 0.5)
     rig.board.pulse(4, 7, edge_wall_s=now_s - 0.5, interval_us=1_000_000)
     rig.board.pulse(5, 3, edge_wall_s=now_s - 0.5, interval_us=30_000_000)
-    foreign = [("1", f'[{now_s},4321098,"Wh"]'), ("2", f'[{now_s},1234,"L"]')]
+    foreign = [("1", f'[{now_s},4321098,"Wh"]'), ("2", f'[{now_s},1234,"L"]'), ("3", f'[{now_s},98765,"Wh"]')]
     for last, payload in foreign:
         publish.single(f"/sensor/{'f' * 31}{last}/counter", payload, qos=1, retain=True, port=broker.port)
     power = home.wait_for_state("sensor.fluksometer_roof_solar_power", "2298")
@@ -144,6 +147,7 @@ def test_the_energy_dashboard_is_complete(home, rig, broker):
     sources = [
         ("sensor.fluksometer_roof_solar_energy", "1.148", "kWh", "energy"),
         ("sensor.fluksometer_grid_import_energy", "4321.098", "kWh", "energy"),
+        ("sensor.fluksometer_grid_export_energy", "98.765", "kWh", "energy"),
         ("sensor.fluksometer_pulse_4_energy", "0.0035", "kWh", "energy"),
         ("sensor.fluksometer_gas", "1.234", "m³", "gas"),
         ("sensor.fluksometer_pulse_5_water", "0.03", "m³", "water"),
