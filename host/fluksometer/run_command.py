@@ -1,6 +1,5 @@
 """``fluksometer run``: the bridge daemon."""
 
-import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Container
@@ -26,6 +25,13 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Run the bridge."""
     _spare_memory()
+    import asyncio
+
+    asyncio.run(_work(arguments.config, verbose=arguments.verbose))
+    return 0
+
+
+async def _work(source: Path, *, verbose: bool) -> None:
     from fluksometer.adapters import logs
     from fluksometer.adapters.calibration_file import CalibrationFile
     from fluksometer.adapters.identity import Identity
@@ -38,35 +44,30 @@ def run(arguments: Namespace) -> int:
     from fluksometer.service import Bridge
     from fluksometer.uplinks import uplinks_of
 
-    source = arguments.config
     config = read_config(source)
     login, tls = read_login(config, source), read_tls(config, source)
     tables = tables_by_chip(config.board.linearity, source)
     state = state_dir(config, source)
     identity = Identity(state)
-    logs.configure(verbose=arguments.verbose)
+    logs.configure(verbose=verbose)
     sensors = config.sensors(identity.sensor_id)
     _check_ids([one.sensor_id for one in sensors], [one.id for one in config.foreign], identity.made_ids, source)
     calibrator = Calibrator(CalibrationFile(state), sensors, tables, mains_hz=config.board.mains_hz)
     uplinks = uplinks_of(config, identity, told := ToldBook(), source)
     desks = [*desks_of(config, identity, told, source, uplinks.log, uplinks.light), *uplinks.desks]
 
-    async def work() -> None:
-        await Bridge(
-            config,
-            device_id=identity.device_id,
-            sensors=sensors,
-            calibrator=calibrator,
-            told=told,
-            ledger=await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20),
-            desks=desks,
-            sinks=uplinks.sinks,
-            login=login,
-            tls=tls,
-        ).run()
-
-    asyncio.run(work())
-    return 0
+    await Bridge(
+        config,
+        device_id=identity.device_id,
+        sensors=sensors,
+        calibrator=calibrator,
+        told=told,
+        ledger=await open_ledger(state / LEDGER_FILE, config.device.ledger_mb << 20),
+        desks=desks,
+        sinks=uplinks.sinks,
+        login=login,
+        tls=tls,
+    ).run()
 
 
 def _spare_memory() -> None:
