@@ -107,23 +107,26 @@ class HostLink:
                 await asyncio.sleep_ms(0)
 
     def _more(self):
-        # Whether there is something to write. Its frame is not there yet when there was no memory for it; a kept record that is
-        # passed over for that is asked for again by the host.
+        # Whether there is something to write. Its frame is not there yet when there was no memory for it: it is tried again.
         try:
             return self._frame or self._choose()
         except MemoryError:
-            self._dropped += 1
             return True
 
     def _choose(self):
         # A passing one between two kept ones, so that neither waits for all of the other.
         record = None
         if not self._queue or self._passed and not self._hellos:
+            self._passed = False  # should memory run out here, one of the queue goes next, which gives some back
             record = self.kept.take()
         self._passed = not record
         if record:
             kind, number, before, payload = record
-            self._frame = to_host(seal(kind, number, payload, before))
+            try:
+                self._frame = to_host(seal(kind, number, payload, before))
+            except MemoryError:
+                self.kept.resume(before)
+                raise
         elif self._queue:
             self._frame = self._queue.pop(0)
             self._hellos -= self._hellos > 0

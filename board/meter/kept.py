@@ -143,8 +143,9 @@ class Kept:
                     at += _RECORD_BYTES + struct.unpack_from(_RECORD, self._data, at)[1]
                 kind, length = struct.unpack_from(_RECORD, self._data, at)
                 at += _RECORD_BYTES
-                before, self._sent = self._sent, number
-                return kind, number, before, bytes(self._view[at : at + length])
+                payload = bytes(self._view[at : at + length])
+                before, self._sent = self._sent, number  # not before there was memory for the payload
+                return kind, number, before, payload
             self._next += size
         return None
 

@@ -4,6 +4,7 @@ from random import randrange, seed
 from fakes import Console, Ticks
 from receiver import Receiver
 
+from meter import host_link
 from meter.host_link import HostLink
 from meter.kept import Kept
 from shared.deframer import Deframer
@@ -177,6 +178,43 @@ def test_a_resume_goes_on_behind_the_number_and_forgets_nothing():
     rig.link.keep(_kept(4))
     rig.run()
     assert rig.numbers() == [(5, 4)]
+
+
+def _out_of_memory(times, work):
+    """Runs work() while the first frames find no memory."""
+    to_host, left = host_link.to_host, [times]
+
+    def failing(data):
+        if left[0]:
+            left[0] -= 1
+            raise MemoryError
+        return to_host(data)
+
+    host_link.to_host = failing
+    try:
+        work()
+    finally:
+        host_link.to_host = to_host
+
+
+def test_a_kept_record_for_which_memory_lacks_goes_out_later_and_none_is_passed_over():
+    rig = _Rig()
+    for index in range(3):
+        rig.link.keep(_kept(index))
+    _out_of_memory(2, lambda: rig.run(200))
+    assert rig.numbers() == [(1, 0), (2, 1), (3, 2)] and rig.link.records_dropped == 0
+
+
+def test_a_passing_record_for_which_memory_lacks_is_dropped_and_counted():
+    rig = _Rig()
+
+    def send():
+        rig.link.send(PASSING, b"lost")
+        rig.link.send(PASSING, b"whole")
+
+    _out_of_memory(1, send)
+    rig.run()
+    assert [record[3] for record in rig.received()[0]] == [b"whole"] and rig.link.records_dropped == 1
 
 
 def test_lines_from_the_host_reach_the_handler_whatever_the_pieces():
