@@ -1,7 +1,6 @@
 """``fluksometer token``: shown once, kept as a hash, gone when removed; a running bridge knows at once."""
 
 import json
-import os
 import re
 import stat
 
@@ -55,14 +54,6 @@ def test_a_damaged_file_lets_nobody_in(tmp_path, text):
     (tmp_path / "tokens.json").write_text(text)
     with pytest.raises(StateFault, match="tokens"):
         TokenFile(tmp_path).read()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
-def test_root_makes_the_file_for_whoever_owns_the_directory(tmp_path):
-    os.chown(tmp_path, 12345, 12345)
-    TokenFile(tmp_path).write([new_token(None, "", 0)[1]])
-    made = (tmp_path / "tokens.json").stat()
-    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (12345, 12345, 0o600)
 
 
 def test_new_ls_and_rm_beside_a_running_bridge(rig):

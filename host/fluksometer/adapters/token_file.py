@@ -1,6 +1,5 @@
 """The file that tokens are kept in, as hashes. The bridge reads it again whenever it has changed."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -46,8 +45,5 @@ class TokenFile:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, dump_tokens(tokens))
-            if os.geteuid() == 0:  # made by root for a bridge that runs as another user
-                place = self._path.parent.stat()
-                os.chown(self._path, place.st_uid, place.st_gid)
         except OSError as error:
             raise StateFault(f"{self._path}: the tokens can't be kept: {error.strerror}. Set device.state") from error
